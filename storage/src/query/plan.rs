@@ -1,0 +1,142 @@
+//! What a question is once text, flags and "now" are resolved: absolute times, measures, a filter,
+//! groups and a step.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::bucket::Measure;
+use crate::time::{TimeRange, Zone};
+
+/// Most steps a plan may have; more are refused before anything is allocated.
+pub const STEPS_MAX: usize = 10_000;
+/// Most (group, step) cells an answer may have.
+pub const CELLS_MAX: usize = 1_000_000;
+
+/// A question to the store.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The window, half-open. [`TimeRange::ALL`] = everything there is.
+    pub range: TimeRange,
+    /// Which values to summarise. Counts of requests, errors, hits … always come along.
+    pub measures: Vec<Measure>,
+    /// The measure whose distribution is wanted, with the quantiles.
+    pub quantiles: Option<Quantiles>,
+    /// Which events count.
+    pub filter: Filter,
+    /// Labels to group by; empty = one group.
+    pub group: Vec<Label>,
+    /// Cut the window into points.
+    pub step: Option<Step>,
+    /// Zone whose midnights align the steps.
+    pub zone: Zone,
+    /// How the store may answer; a test setting but for its default.
+    pub reach: Reach,
+}
+
+/// Quantiles of one measure.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Quantiles {
+    /// Latency, Ttft, Tokens or Cost from tiers; any other one from raw events only.
+    pub of: Measure,
+    /// In millionths: p95 = 950_000. Rank is ceil(n * p) in integers, at least 1.
+    pub ppm: Vec<u32>,
+}
+
+/// Limits on what a plan may be answered from; what is later than reality wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// Pretend raw events before this are gone.
+    pub raw_from: Option<crate::time::Timestamp>,
+    /// Pretend 1m buckets before this are gone.
+    pub minute_from: Option<crate::time::Timestamp>,
+}
+
+/// A name an event carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Label {
+    /// Provider.
+    Provider,
+    /// Model.
+    Model,
+    /// User.
+    User,
+    /// `ok` or `error` for requests, `""` for the rest.
+    Status,
+    /// Kind of failure.
+    Error,
+    /// Cache or limit key.
+    Key,
+    /// Limit type.
+    Kind,
+    /// Service tier.
+    ServiceTier,
+}
+
+impl Label {
+    /// All of them.
+    pub const ALL: [Self; 8] =
+        [Self::Provider, Self::Model, Self::User, Self::Status, Self::Error, Self::Key, Self::Kind, Self::ServiceTier];
+
+    /// As users write it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::User => "user",
+            Self::Status => "status",
+            Self::Error => "error",
+            Self::Key => "key",
+            Self::Kind => "kind",
+            Self::ServiceTier => "service_tier",
+        }
+    }
+}
+
+/// A condition on single events.
+#[derive(Clone, Debug, Default)]
+pub enum Filter {
+    /// Everything.
+    #[default]
+    All,
+    /// All of them hold.
+    And(Vec<Filter>),
+    /// One of them holds.
+    Or(Vec<Filter>),
+    /// It does not hold.
+    Not(Box<Filter>),
+    /// The label is one of these.
+    In(Label, Vec<Box<str>>),
+    /// The label passes a test (a regular expression); asked once a distinct name.
+    Test(Label, Arc<dyn NameTest>),
+    /// The event has the number and it compares so. Raw events only.
+    Number(Measure, Compare, u64),
+}
+
+/// A test of names from outside the engine.
+pub trait NameTest: fmt::Debug + Send + Sync {
+    /// Whether `name` passes.
+    fn test(&self, name: &str) -> bool;
+}
+
+/// A comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum Compare {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// Width of a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Milliseconds, a divisor of 24 h, counted from local midnight.
+    Millis(u64),
+    /// So many local days, counted from 1970-01-05 (a Monday), so 7 = weeks from Monday.
+    Days(u32),
+    /// So many milliseconds that do not divide a day, counted from the window's start.
+    FromStart(u64),
+}

@@ -1,0 +1,87 @@
+//! The answer to a plan.
+
+use crate::bucket::Stat;
+use crate::time::{TimeRange, Timestamp};
+
+/// Groups with their numbers over the whole window and by step.
+#[derive(Clone, Debug, Default)]
+pub struct Series {
+    /// The window really used: as asked, or widened to the edges of the finest buckets left.
+    pub range: Option<TimeRange>,
+    /// The steps, in order of time; empty without a step. The first and last may be cut by the window.
+    pub steps: Vec<StepRange>,
+    /// One a group, in no order. Without group labels exactly one, even when nothing matches.
+    pub groups: Vec<Group>,
+    /// All groups together.
+    pub all: Aggregate,
+    /// What was read for it.
+    pub source: Source,
+    /// What could not be read: the answer is short of it.
+    pub missing: Vec<String>,
+    /// Time of the newest event in the store that any source knows of.
+    pub newest: Option<Timestamp>,
+}
+
+/// A step of the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StepRange {
+    /// From and to, within the window.
+    pub range: TimeRange,
+    /// Cut short by the window.
+    pub partial: bool,
+}
+
+/// One group.
+#[derive(Clone, Debug, Default)]
+pub struct Group {
+    /// Values of the plan's group labels, in their order.
+    pub labels: Vec<Box<str>>,
+    /// Over the whole window.
+    pub total: Aggregate,
+    /// By step, as many as `Series::steps`.
+    pub points: Vec<Aggregate>,
+}
+
+/// Numbers of a set of events.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Aggregate {
+    /// Always there.
+    pub counts: Counters,
+    /// By the plan's measures, in their order.
+    pub stats: Vec<Stat>,
+    /// By the plan's quantiles, in their order and the measure's unit; `None` without values.
+    /// The midpoint of the histogram's step, clamped to the exact minimum and maximum.
+    pub quantiles: Vec<Option<u64>>,
+}
+
+/// Counts of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Calls of a provider.
+    pub requests: u64,
+    /// Of these, failed.
+    pub errors: u64,
+    /// Of these, without a price.
+    pub unpriced: u64,
+    /// Cache look-ups that found something.
+    pub hits: u64,
+    /// Cache look-ups that did not.
+    pub misses: u64,
+    /// Limiter decisions: let through.
+    pub allowed: u64,
+    /// Limiter decisions: refused.
+    pub denied: u64,
+}
+
+/// What an answer was made from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Source {
+    /// Buckets read, by tier: 1m, 5m, 1h, 1d.
+    pub buckets: [u64; 4],
+    /// Buckets read of `detail_1d`.
+    pub detail_buckets: u64,
+    /// Single events looked at.
+    pub raw_events: u64,
+    /// Of the raw events, those not rolled up yet.
+    pub backlog_events: u64,
+}

@@ -1,0 +1,72 @@
+//! What the read path needs of a store, as a trait, so that it can be tested without one.
+
+use crate::query::QueryError;
+use crate::raw::Segment;
+use crate::row::{NameId, Names, Row};
+use crate::time::{Tier, TimeRange, Timestamp, Zone};
+
+/// A table of buckets keyed by (provider, bucket start).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// Values are encoded [`crate::bucket::Bucket`]s.
+    Tier(Tier),
+    /// Values are encoded [`crate::bucket::Dist`]s of an hour.
+    DistHour,
+    /// Values are encoded [`crate::bucket::Dist`]s of a day.
+    DistDay,
+    /// Values are encoded [`crate::bucket::Detail`]s of a day.
+    DetailDay,
+}
+
+/// From when to when a table (or raw) can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Nothing before this is complete any more.
+    pub complete_from: Timestamp,
+    /// Buckets that start before this are final; the later ones do not exist yet. For `1m` and raw
+    /// it is the end of time: they hold everything that was rolled up.
+    pub closed_to: Timestamp,
+}
+
+/// One consistent view of a store.
+pub trait Source {
+    /// Zone whose hours and midnights cut the coarse tiers.
+    fn zone(&self) -> &Zone;
+
+    /// How far `table` reaches.
+    fn span(&self, table: Table) -> Span;
+
+    /// From when on raw events are complete.
+    fn raw_complete_from(&self) -> Timestamp;
+
+    /// Earliest and latest event time that any table or raw holds; `None` in an empty store.
+    fn extent(&self) -> Result<Option<TimeRange>, QueryError>;
+
+    /// Every provider that has a bucket, the empty one included.
+    fn providers(&self) -> Result<Vec<Box<str>>, QueryError>;
+
+    /// The store's name of `id` in a bucket's cells.
+    fn name(&self, id: NameId) -> Result<Box<str>, QueryError>;
+
+    /// Hands the rows of `table` for `provider` whose bucket starts in `range` to `each`, in order
+    /// of time: bucket start and encoded value.
+    fn buckets(
+        &self,
+        table: Table,
+        provider: &str,
+        range: TimeRange,
+        each: &mut dyn FnMut(Timestamp, &[u8]) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError>;
+
+    /// Sealed segments that may hold events of `range`; all their events are in the tiers.
+    fn segments(&self, range: TimeRange) -> Result<Vec<Segment>, QueryError>;
+
+    /// Events of `range` in journals. `rolled_up` chooses those that the tiers hold already, else
+    /// those that no tier holds yet (the backlog). A chunk may hold events outside the range.
+    fn journal_rows(
+        &self,
+        range: TimeRange,
+        rolled_up: bool,
+        each: &mut dyn FnMut(&Names, &[Row]) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError>;
+}

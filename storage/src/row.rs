@@ -1,0 +1,240 @@
+//! Events with their names replaced by small numbers: the one form that journals, imports and
+//! sealed segments produce, and that rollup, sealing and raw queries consume.
+
+use foldhash::fast::RandomState;
+use std::collections::HashMap;
+
+use crate::event::{CostSource, Event, Outcome, Tokens};
+use crate::time::Timestamp;
+
+/// Index of a name in its [`Names`]. 0 is always the empty name.
+pub type NameId = u32;
+
+/// An interned set of names. Id 0 is `""`.
+#[derive(Clone, Debug)]
+pub struct Names {
+    list: Vec<Box<str>>,
+    index: HashMap<Box<str>, NameId, RandomState>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        let mut names = Self { list: Vec::new(), index: HashMap::default() };
+        names.intern("");
+        names
+    }
+}
+
+impl Names {
+    /// The id of `name`, which is added when it is new.
+    pub fn intern(&mut self, name: &str) -> NameId {
+        if let Some(&id) = self.index.get(name) {
+            return id;
+        }
+        let id = NameId::try_from(self.list.len()).expect("fewer than 2^32 names in a batch");
+        self.list.push(name.into());
+        self.index.insert(name.into(), id);
+        id
+    }
+
+    /// The id of `name` if it is there.
+    pub fn find(&self, name: &str) -> Option<NameId> {
+        self.index.get(name).copied()
+    }
+
+    /// The name of `id`. Panics on an id that another set gave out.
+    pub fn get(&self, id: NameId) -> &str {
+        &self.list[id as usize]
+    }
+
+    /// How many names there are, the empty one included.
+    #[expect(clippy::len_without_is_empty, reason = "the empty name is always there")]
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// All names in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.list.iter().map(|n| &**n)
+    }
+}
+
+/// A number that may be absent; absent is kept as `u64::MAX`, which no bound allows as a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Maybe(u64);
+
+impl Maybe {
+    /// Not reported.
+    pub const NONE: Self = Self(u64::MAX);
+
+    /// A reported value. `u64::MAX` itself becomes "not reported".
+    pub const fn some(value: u64) -> Self {
+        Self(value)
+    }
+
+    /// The value, if there is one.
+    pub const fn get(self) -> Option<u64> {
+        if self.0 == u64::MAX { None } else { Some(self.0) }
+    }
+}
+
+impl From<Option<u64>> for Maybe {
+    fn from(value: Option<u64>) -> Self {
+        value.map_or(Self::NONE, Self::some)
+    }
+}
+
+impl std::fmt::Debug for Maybe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.get().fmt(f)
+    }
+}
+
+/// One event; names are ids in the [`Names`] beside it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Row {
+    /// When it ended.
+    pub ts: Timestamp,
+    /// Provider name.
+    pub provider: NameId,
+    /// Model name.
+    pub model: NameId,
+    /// User name.
+    pub user: NameId,
+    /// The caller's id of the event, 0 = none. Only imports have one.
+    pub event_id: NameId,
+    /// The rest, by kind.
+    pub body: Body,
+}
+
+/// The part of a row that differs by kind.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Body {
+    /// A call of a provider.
+    Request(RequestRow),
+    /// A cache look-up.
+    Cache(CacheRow),
+    /// A rate limiter's decision.
+    Rate(RateRow),
+}
+
+/// A request's own fields.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RequestRow {
+    /// Success.
+    pub ok: bool,
+    /// Kind of failure; 0 when it succeeded or none was given.
+    pub error: NameId,
+    /// Service tier.
+    pub service_tier: NameId,
+    /// Whole call, microseconds.
+    pub latency_us: Maybe,
+    /// Time to first token, microseconds.
+    pub ttft_us: Maybe,
+    /// Token counts.
+    pub tokens: Tokens,
+    /// Nano-dollars; 0 when `cost_source` is `Unpriced`.
+    pub cost_nanos: u64,
+    /// Where the cost comes from.
+    pub cost_source: CostSource,
+}
+
+/// A cache look-up's own fields.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CacheRow {
+    /// Found or not.
+    pub hit: bool,
+    /// Cache key.
+    pub key: NameId,
+    /// Saved money in nano-dollars.
+    pub saved_cost_nanos: Maybe,
+    /// Saved tokens.
+    pub saved_tokens: Maybe,
+    /// Life of the entry, seconds.
+    pub ttl_s: Maybe,
+}
+
+/// A rate limiter decision's own fields.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RateRow {
+    /// Let through or not.
+    pub allowed: bool,
+    /// What the limit is counted by.
+    pub key: NameId,
+    /// Kind of limit.
+    pub limit_type: NameId,
+    /// What is left.
+    pub remaining: Maybe,
+    /// The limit.
+    pub limit: Maybe,
+}
+
+/// Rows and the names they refer to.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Names of all rows.
+    pub names: Names,
+    /// The events, in any order.
+    pub rows: Vec<Row>,
+}
+
+impl Batch {
+    /// Adds an event that happened at `ts`. A request without `cost` becomes unpriced;
+    /// `source` says where a present cost comes from.
+    pub fn push(&mut self, event: &Event<'_>, ts: Timestamp, source: CostSource, event_id: &str) {
+        let names = &mut self.names;
+        let (provider, model, user, body) = match event {
+            Event::Request(r) => {
+                let (ok, error) = match r.outcome {
+                    Outcome::Ok => (true, 0),
+                    Outcome::Error(kind) => (false, names.intern(kind)),
+                };
+                let body = Body::Request(RequestRow {
+                    ok,
+                    error,
+                    service_tier: names.intern(r.service_tier),
+                    latency_us: r.latency.map(micros).into(),
+                    ttft_us: r.ttft.map(micros).into(),
+                    tokens: r.tokens,
+                    cost_nanos: r.cost.map_or(0, |c| c.nanos()),
+                    cost_source: if r.cost.is_some() { source } else { CostSource::Unpriced },
+                });
+                (r.provider, r.model, r.user, body)
+            }
+            Event::Cache(c) => {
+                let body = Body::Cache(CacheRow {
+                    hit: c.hit,
+                    key: names.intern(c.key),
+                    saved_cost_nanos: c.saved_cost.map(|c| c.nanos()).into(),
+                    saved_tokens: c.saved_tokens.into(),
+                    ttl_s: c.ttl_s.into(),
+                });
+                (c.provider, c.model, c.user, body)
+            }
+            Event::RateLimit(l) => {
+                let body = Body::Rate(RateRow {
+                    allowed: l.allowed,
+                    key: names.intern(l.key),
+                    limit_type: names.intern(l.limit_type),
+                    remaining: l.remaining.into(),
+                    limit: l.limit.into(),
+                });
+                (l.provider, l.model, l.user, body)
+            }
+        };
+        let row = Row {
+            ts,
+            provider: names.intern(provider),
+            model: names.intern(model),
+            user: names.intern(user),
+            event_id: names.intern(event_id),
+            body,
+        };
+        self.rows.push(row);
+    }
+}
+
+/// Whole microseconds, saturating.
+fn micros(d: std::time::Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX - 1)
+}
