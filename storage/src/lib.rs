@@ -1,10 +1,15 @@
 //! The engine of `ax monitor`: a directory that takes events in and answers plans.
 
 pub mod bucket;
+pub mod clock;
 pub mod event;
 pub mod fs;
 pub mod paths;
 pub mod query;
 pub mod raw;
 pub mod row;
+pub mod store;
+pub mod tier;
 pub mod time;
+
+pub use store::{OpenError, Store};

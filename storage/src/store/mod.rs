@@ -1,0 +1,76 @@
+//! `Store`: the one handle over a directory.
+
+mod identity;
+
+use std::path::Path;
+
+pub use identity::{FORMAT_VERSION, Identity, OpenError, random_u128};
+
+use crate::paths::Paths;
+use crate::tier::db::Db;
+use crate::time::{Timestamp, Zone};
+
+/// A store on disk. Opening it reads `store.id` and nothing else; every call opens what it needs.
+#[derive(Clone, Debug)]
+pub struct Store {
+    paths: Paths,
+    identity: Identity,
+    db: Db,
+}
+
+impl Store {
+    /// Opens a store that exists.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open(dir: &Path) -> Result<Self, OpenError> {
+        let paths = Paths::new(dir);
+        let identity = Identity::read(&paths)?;
+        Ok(Self::over(paths, identity))
+    }
+
+    /// Opens a store, or makes one whose days are those of `zone` where there is nothing yet.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn open_or_create(dir: &Path, zone: &Zone, now: Timestamp) -> Result<Self, OpenError> {
+        let paths = Paths::new(dir);
+        let identity = Identity::read_or_create(&paths, zone, now)?;
+        Ok(Self::over(paths, identity))
+    }
+
+    fn over(paths: Paths, identity: Identity) -> Self {
+        let db = Db::new(paths.database(), identity.uuid);
+        Self { paths, identity, db }
+    }
+
+    /// Where its files are.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        self.paths.root()
+    }
+
+    /// The zone that cuts its days.
+    pub fn zone(&self) -> &Zone {
+        &self.identity.zone
+    }
+
+    /// Its identity.
+    pub fn uuid(&self) -> u128 {
+        self.identity.uuid
+    }
+
+    /// When it was made.
+    pub fn created(&self) -> Timestamp {
+        self.identity.created
+    }
+
+    /// Its database, for the typed tables of layers above.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+}

@@ -1,0 +1,372 @@
+//! The one way to open `monitor.redb`.
+//!
+//! Writers open late and close early: open, one transaction, close. Readers open read-only, which
+//! any number may do beside a writer. A writer that was killed leaves a file that refuses new
+//! readers until somebody opens it for writing once; [`read`] does that.
+//!
+//! redb can panic on a damaged file, so everything inside runs under `catch_unwind`.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use redb::{
+    Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
+    ReadableTable, StorageError, WriteTransaction,
+};
+
+use super::schema::{META, META_UUID, META_VERSION};
+use crate::clock::Stopwatch;
+use crate::fs;
+use crate::store::FORMAT_VERSION;
+
+/// The default of 1 GiB would make any command as big as the store.
+const CACHE_BYTES: usize = 24 << 20;
+/// How long somebody else's transaction is waited for.
+const BUSY_WAIT: Duration = Duration::from_secs(2);
+
+/// Why the database did not do it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DbError {
+    /// Another process has been writing for longer than one waits.
+    #[error("{path} is busy: another process is writing")]
+    Busy {
+        /// The file.
+        path: String,
+    },
+    /// There is no file yet.
+    #[error("{path} does not exist")]
+    Missing {
+        /// The file.
+        path: String,
+    },
+    /// Bytes are wrong.
+    #[error("{path} is damaged at {place}: {what}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// Table and key.
+        place: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// A later version made it.
+    #[error("{path} has format {version}, this program reads up to {FORMAT_VERSION}")]
+    TooNew {
+        /// The file.
+        path: String,
+        /// What it says.
+        version: u128,
+    },
+    /// The system refused.
+    #[error("cannot use {path}: {cause}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// Anything else redb says.
+    #[error("{path}: {cause}")]
+    Other {
+        /// The file.
+        path: String,
+        /// What redb said.
+        cause: redb::Error,
+    },
+}
+
+thread_local! {
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside the database library: a panic now means damage, and is caught.
+/// For panic hooks.
+pub fn in_database() -> bool {
+    INSIDE.get()
+}
+
+/// Where the database is and whom it belongs to.
+#[derive(Clone, Debug)]
+pub struct Db {
+    path: PathBuf,
+    uuid: u128,
+}
+
+impl Db {
+    /// The database of the store `uuid` at `path`. Opens nothing.
+    pub fn new(path: PathBuf, uuid: u128) -> Self {
+        Self { path, uuid }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Runs `work` in one write transaction and commits it when it succeeds; nothing is changed
+    /// when it fails. Makes the file when there is none.
+    ///
+    /// # Errors
+    /// What `work` says, or why the transaction could not be begun or committed.
+    pub fn write<T, E: From<DbError>>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T, E>) -> Result<T, E> {
+        self.guard(|| {
+            let database = self.open_writable()?;
+            let mut transaction = database.begin_write().map_err(|e| self.error(e))?;
+            transaction.set_quick_repair(true);
+            self.check_meta(&transaction.open_table(META).map_err(|e| self.error(e))?)?;
+            let value = work(&transaction)?;
+            transaction.commit().map_err(|e| self.error(e))?;
+            // Dropping would hide the error.
+            database.close().map_err(|e| self.error(e))?;
+            Ok(value)
+        })
+    }
+
+    /// Runs `work` on one snapshot.
+    ///
+    /// # Errors
+    /// What `work` says, or why there is no snapshot; `Missing` when the file was never made.
+    pub fn read<T, E: From<DbError>>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T, E>) -> Result<T, E> {
+        self.guard(|| {
+            let transaction = self.begin_read()?;
+            work(&transaction)
+        })
+    }
+
+    /// A snapshot that outlives the call; its uses belong inside [`Db::guard`].
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn snapshot(&self) -> Result<ReadTransaction, DbError> {
+        self.guard(|| self.begin_read())
+    }
+
+    fn begin_read(&self) -> Result<ReadTransaction, DbError> {
+        let database = self.open_read_only()?;
+        let transaction = database.begin_read().map_err(|e| self.error(e))?;
+        self.check_meta(&transaction.open_table(META).map_err(|e| self.error(e))?)?;
+        Ok(transaction)
+    }
+
+    /// Turns a panic inside the database library into [`DbError::Damaged`].
+    ///
+    /// # Errors
+    /// What `work` says.
+    pub fn guard<T, E: From<DbError>>(&self, work: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        let outer = INSIDE.replace(true);
+        let result = catch_unwind(AssertUnwindSafe(work));
+        INSIDE.set(outer);
+        result.unwrap_or_else(|_| Err(self.damaged("a page", "the database library gave up on it").into()))
+    }
+
+    /// An error of redb's with the file's name.
+    pub fn error(&self, error: impl Into<redb::Error>) -> DbError {
+        let path = self.path.display().to_string();
+        match error.into() {
+            redb::Error::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => DbError::Missing { path },
+            redb::Error::Io(cause) => DbError::Io { path, cause },
+            redb::Error::Corrupted(what) => DbError::Damaged { path, place: "a page".into(), what },
+            redb::Error::DatabaseAlreadyOpen => DbError::Busy { path },
+            cause => DbError::Other { path, cause },
+        }
+    }
+
+    /// Damage in a row.
+    pub fn damaged(&self, place: impl Into<String>, what: impl Into<String>) -> DbError {
+        DbError::Damaged { path: self.path.display().to_string(), place: place.into(), what: what.into() }
+    }
+
+    fn builder() -> Builder {
+        let mut builder = Builder::new();
+        builder.set_concurrency_mode(ConcurrencyMode::SingleWriter).set_cache_size(CACHE_BYTES);
+        builder
+    }
+
+    fn open_writable(&self) -> Result<Database, DbError> {
+        match self.patiently(|| Self::builder().open(&self.path)) {
+            Err(DbError::Missing { .. }) => {
+                self.create()?;
+                self.patiently(|| Self::builder().open(&self.path))
+            }
+            result => result,
+        }
+    }
+
+    fn open_read_only(&self) -> Result<ReadOnlyDatabase, DbError> {
+        self.patiently(|| match Self::builder().open_read_only(&self.path) {
+            Err(DatabaseError::RepairAborted) => {
+                Self::builder().open(&self.path)?.close()?;
+                Self::builder().open_read_only(&self.path)
+            }
+            result => result,
+        })
+    }
+
+    /// Waits with growing pauses while another process has the file.
+    fn patiently<T>(&self, open: impl Fn() -> Result<T, DatabaseError>) -> Result<T, DbError> {
+        let waiting = Stopwatch::start();
+        let mut pause = Duration::from_micros(200);
+        loop {
+            match open() {
+                Err(DatabaseError::DatabaseAlreadyOpen) if waiting.elapsed() < BUSY_WAIT => {
+                    std::thread::sleep(pause);
+                    pause = (pause * 2).min(Duration::from_millis(50));
+                }
+                Err(DatabaseError::Storage(StorageError::Io(cause)))
+                    if cause.kind() == std::io::ErrorKind::NotFound =>
+                {
+                    return Err(DbError::Missing { path: self.path.display().to_string() });
+                }
+                result => return result.map_err(|e| self.error(e)),
+            }
+        }
+    }
+
+    /// Makes the file under another name first: a `create` that is killed leaves one that never
+    /// opens again.
+    fn create(&self) -> Result<(), DbError> {
+        let io = |cause| DbError::Io { path: self.path.display().to_string(), cause };
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        let random = crate::store::random_u128().map_err(io)?;
+        let temporary = dir.join(format!(".monitor.redb.{random:032x}"));
+        let made = self.create_at(&temporary).and_then(|()| match fs::rename_noreplace(&temporary, &self.path) {
+            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(io(e)),
+            _ => Ok(()),
+        });
+        // Gone when it was renamed; useless when it was not.
+        let _ = std::fs::remove_file(&temporary);
+        made?;
+        fs::sync_dir(dir).map_err(io)
+    }
+
+    fn create_at(&self, path: &Path) -> Result<(), DbError> {
+        let io = |cause| DbError::Io { path: path.display().to_string(), cause };
+        let file = fs::create_new(path).map_err(io)?;
+        let database = Self::builder().create_file(file).map_err(|e| self.error(e))?;
+        let mut transaction = database.begin_write().map_err(|e| self.error(e))?;
+        transaction.set_quick_repair(true);
+        {
+            let mut meta = transaction.open_table(META).map_err(|e| self.error(e))?;
+            meta.insert(META_UUID, self.uuid).map_err(|e| self.error(e))?;
+            meta.insert(META_VERSION, u128::from(FORMAT_VERSION)).map_err(|e| self.error(e))?;
+        }
+        super::create_tables(&transaction).map_err(|e| self.error(e))?;
+        transaction.commit().map_err(|e| self.error(e))?;
+        database.close().map_err(|e| self.error(e))?;
+        fs::open_read(path).and_then(|f| f.sync_all()).map_err(io)
+    }
+
+    /// Refuses a file of another store or of a later version.
+    fn check_meta(&self, meta: &impl ReadableTable<&'static str, u128>) -> Result<(), DbError> {
+        let get = |key| meta.get(key).map_err(|e| self.error(e)).map(|v| v.map(|v| v.value()));
+        match get(META_VERSION)? {
+            Some(version) if version > u128::from(FORMAT_VERSION) => {
+                return Err(DbError::TooNew { path: self.path.display().to_string(), version });
+            }
+            Some(_) => {}
+            None => return Err(self.damaged("meta", "it has no version")),
+        }
+        match get(META_UUID)? {
+            Some(uuid) if uuid == self.uuid => Ok(()),
+            _ => Err(self.damaged("meta", "it belongs to another store")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::schema::PROVIDERS;
+    use super::*;
+
+    fn db() -> (tempfile::TempDir, Db) {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::new(dir.path().join("monitor.redb"), 7);
+        (dir, db)
+    }
+
+    fn put(db: &Db, name: &str) -> Result<(), DbError> {
+        db.write(|t| {
+            t.open_table(PROVIDERS).map_err(|e| db.error(e))?.insert(name, (1, 2)).map_err(|e| db.error(e))?;
+            Ok(())
+        })
+    }
+
+    fn count(db: &Db) -> u64 {
+        use redb::ReadableTableMetadata;
+        db.read(|t| t.open_table(PROVIDERS).map_err(|e| db.error(e))?.len().map_err(|e| db.error(e))).unwrap()
+    }
+
+    #[test]
+    fn a_missing_file_is_made_by_the_first_writer_only() {
+        let (_dir, db) = db();
+        assert!(matches!(db.snapshot(), Err(DbError::Missing { .. })));
+        put(&db, "claude").unwrap();
+        assert_eq!(count(&db), 1);
+    }
+
+    #[test]
+    fn a_failed_piece_of_work_changes_nothing() {
+        let (_dir, db) = db();
+        put(&db, "claude").unwrap();
+        let failed: Result<(), DbError> = db.write(|t| {
+            t.open_table(PROVIDERS).map_err(|e| db.error(e))?.insert("x", (0, 0)).map_err(|e| db.error(e))?;
+            Err(db.damaged("here", "a test"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(count(&db), 1);
+    }
+
+    #[test]
+    fn readers_and_a_writer_work_side_by_side() {
+        let (_dir, db) = db();
+        put(&db, "claude").unwrap();
+        let snapshot = db.snapshot().unwrap();
+        put(&db, "openai").unwrap();
+        use redb::ReadableTableMetadata;
+        assert_eq!(snapshot.open_table(PROVIDERS).unwrap().len().unwrap(), 1);
+        assert_eq!(count(&db), 2);
+    }
+
+    #[test]
+    fn a_file_of_another_store_is_refused() {
+        let (_dir, db) = db();
+        put(&db, "claude").unwrap();
+        let other = Db::new(db.path().to_owned(), 8);
+        assert!(matches!(other.snapshot(), Err(DbError::Damaged { .. })));
+        assert!(matches!(put(&other, "x"), Err(DbError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_page_of_zeros_is_damage_and_not_a_panic() {
+        let (_dir, db) = db();
+        for i in 0..2000 {
+            if i % 500 == 0 {
+                put(&db, &format!("provider {i}")).unwrap();
+            }
+        }
+        let good = std::fs::read(db.path()).unwrap();
+        std::panic::set_hook(Box::new(|info| {
+            if !in_database() {
+                eprintln!("{info}");
+            }
+        }));
+        for page in 0..good.len() / 4096 {
+            let mut bad = good.clone();
+            bad[page * 4096..(page + 1) * 4096].fill(0);
+            std::fs::write(db.path(), &bad).unwrap();
+            let read: Result<u64, DbError> = db.read(|t| {
+                let table = t.open_table(PROVIDERS).map_err(|e| db.error(e))?;
+                let mut n = 0;
+                for row in table.iter().map_err(|e| db.error(e))? {
+                    row.map_err(|e| db.error(e))?;
+                    n += 1;
+                }
+                Ok(n)
+            });
+            assert!(read.is_err() || read.is_ok_and(|n| n <= 4), "page {page}");
+        }
+    }
+}
