@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod clock;
 pub mod event;
 pub mod fs;
+pub mod identity;
 pub mod paths;
 pub mod query;
 pub mod raw;
@@ -12,4 +13,5 @@ pub mod store;
 pub mod tier;
 pub mod time;
 
-pub use store::{OpenError, Store};
+pub use identity::OpenError;
+pub use store::Store;

@@ -169,6 +169,17 @@ pub struct RateRow {
     pub limit: Maybe,
 }
 
+impl RateRow {
+    /// 1 - remaining / limit in units of 1e-9, rounded to the nearest; `None` unless both were
+    /// reported and the limit is above zero. More left than the limit counts as none used.
+    pub fn utilization(&self) -> Option<u64> {
+        let (remaining, limit) = (self.remaining.get()?, self.limit.get()?);
+        let used = u128::from(limit.saturating_sub(remaining));
+        let limit = u128::from(limit);
+        (used * 1_000_000_000 + limit / 2).checked_div(limit).and_then(|u| u64::try_from(u).ok())
+    }
+}
+
 /// Rows and the names they refer to.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {

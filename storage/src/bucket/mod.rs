@@ -2,10 +2,12 @@
 //! histograms. This file has the plain data; `codec` its bytes.
 
 mod stat;
+mod table;
 
 use std::collections::BTreeMap;
 
 pub use stat::Stat;
+pub use table::Table;
 
 use crate::row::NameId;
 
@@ -279,19 +281,25 @@ impl Detail {
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         for (key, cell) in &other.cells {
-            let mine = self.cells.entry(*key).or_default();
-            mine.count += cell.count;
-            mine.errors += cell.errors;
-            mine.unpriced += cell.unpriced;
-            mine.cost_nanos += cell.cost_nanos;
-            for (a, b) in mine.tokens.iter_mut().zip(cell.tokens) {
-                *a += b;
-            }
+            self.cells.entry(*key).or_default().merge(cell);
         }
         for (user, (stat, counts)) in &other.latency {
             let mine = self.latency.entry(*user).or_default();
             mine.0.merge(stat);
             merge_counts(&mut mine.1, counts);
+        }
+    }
+}
+
+impl DetailCell {
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.errors += other.errors;
+        self.unpriced += other.unpriced;
+        self.cost_nanos += other.cost_nanos;
+        for (a, b) in self.tokens.iter_mut().zip(other.tokens) {
+            *a += b;
         }
     }
 }

@@ -1,22 +1,10 @@
 //! What the read path needs of a store, as a trait, so that it can be tested without one.
 
+pub use crate::bucket::Table;
 use crate::query::QueryError;
 use crate::raw::Segment;
 use crate::row::{NameId, Names, Row};
-use crate::time::{Tier, TimeRange, Timestamp, Zone};
-
-/// A table of buckets keyed by (provider, bucket start).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Table {
-    /// Values are encoded [`crate::bucket::Bucket`]s.
-    Tier(Tier),
-    /// Values are encoded [`crate::bucket::Dist`]s of an hour.
-    DistHour,
-    /// Values are encoded [`crate::bucket::Dist`]s of a day.
-    DistDay,
-    /// Values are encoded [`crate::bucket::Detail`]s of a day.
-    DetailDay,
-}
+use crate::time::{TimeRange, Timestamp, Zone};
 
 /// From when to when a table (or raw) can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use redb::backends::FileBackend;
 use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
     ReadableTable, StorageError, WriteTransaction,
@@ -19,7 +20,7 @@ use redb::{
 use super::schema::{META, META_UUID, META_VERSION};
 use crate::clock::Stopwatch;
 use crate::fs;
-use crate::store::FORMAT_VERSION;
+use crate::identity::FORMAT_VERSION;
 
 /// The default of 1 GiB would make any command as big as the store.
 const CACHE_BYTES: usize = 24 << 20;
@@ -230,7 +231,7 @@ impl Db {
     fn create(&self) -> Result<(), DbError> {
         let io = |cause| DbError::Io { path: self.path.display().to_string(), cause };
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        let random = crate::store::random_u128().map_err(io)?;
+        let random = crate::identity::random_u128().map_err(io)?;
         let temporary = dir.join(format!(".monitor.redb.{random:032x}"));
         let made = self.create_at(&temporary).and_then(|()| match fs::rename_noreplace(&temporary, &self.path) {
             Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(io(e)),
@@ -245,7 +246,8 @@ impl Db {
     fn create_at(&self, path: &Path) -> Result<(), DbError> {
         let io = |cause| DbError::Io { path: path.display().to_string(), cause };
         let file = fs::create_new(path).map_err(io)?;
-        let database = Self::builder().create_file(file).map_err(|e| self.error(e))?;
+        let backend = FileBackend::new(file).map_err(|e| self.error(e))?;
+        let database = Builder::new().create_with_backend(backend).map_err(|e| self.error(e))?;
         let mut transaction = database.begin_write().map_err(|e| self.error(e))?;
         transaction.set_quick_repair(true);
         {

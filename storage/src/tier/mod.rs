@@ -7,23 +7,11 @@ pub mod schema;
 
 use redb::WriteTransaction;
 
-use crate::query::source::Table;
-use crate::time::Tier;
-
-/// All tables of buckets.
-pub const BUCKET_TABLES: [Table; 7] = [
-    Table::Tier(Tier::Minute),
-    Table::Tier(Tier::FiveMinutes),
-    Table::Tier(Tier::Hour),
-    Table::Tier(Tier::Day),
-    Table::DistHour,
-    Table::DistDay,
-    Table::DetailDay,
-];
+use crate::bucket::Table;
 
 /// Makes every table, so that readers find them all.
 fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::TableError> {
-    for table in BUCKET_TABLES {
+    for table in Table::ALL {
         transaction.open_table(schema::bucket_table(table))?;
     }
     transaction.open_table(schema::NAMES)?;

@@ -6,8 +6,7 @@
 use bincode::{Decode, Encode};
 use redb::TableDefinition;
 
-use crate::query::source::Table;
-use crate::time::Tier;
+use crate::bucket::Table;
 
 /// Key of a bucket: provider and start of the bucket in ms since 1970.
 pub type BucketKey = (&'static str, u64);
@@ -16,15 +15,7 @@ pub type BucketTable = TableDefinition<'static, BucketKey, &'static [u8]>;
 
 /// The redb table of `table`.
 pub const fn bucket_table(table: Table) -> BucketTable {
-    TableDefinition::new(match table {
-        Table::Tier(Tier::Minute) => "tier_1m",
-        Table::Tier(Tier::FiveMinutes) => "tier_5m",
-        Table::Tier(Tier::Hour) => "tier_1h",
-        Table::Tier(Tier::Day) => "tier_1d",
-        Table::DistHour => "dist_1h",
-        Table::DistDay => "dist_1d",
-        Table::DetailDay => "detail_1d",
-    })
+    TableDefinition::new(table.name())
 }
 
 /// Names that bucket cells refer to, by id. Id 0 is `""` and not stored.
@@ -51,8 +42,7 @@ pub const META_VERSION: &str = "version";
 
 /// [`META`] key: buckets of `table` that start before this are closed.
 pub fn closed_to_key(table: Table) -> String {
-    use redb::TableHandle;
-    format!("closed_to.{}", bucket_table(table).name())
+    format!("closed_to.{}", table.name())
 }
 
 /// How far a journal is rolled up.

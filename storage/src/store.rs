@@ -1,10 +1,8 @@
 //! `Store`: the one handle over a directory.
 
-mod identity;
-
 use std::path::Path;
 
-pub use identity::{FORMAT_VERSION, Identity, OpenError, random_u128};
+pub use crate::identity::{Identity, OpenError};
 
 use crate::paths::Paths;
 use crate::tier::db::Db;
