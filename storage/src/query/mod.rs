@@ -4,6 +4,49 @@ pub mod plan;
 pub mod series;
 pub mod source;
 
+use std::ops::ControlFlow;
+
+use plan::{Filter, Plan};
+use series::Series;
+use source::Source;
+
+use crate::row::{Names, Row};
+use crate::time::TimeRange;
+
+/// Answers `plan` from one view of a store.
+///
+/// # Errors
+/// See [`QueryError`].
+pub fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryError> {
+    let _ = (source, plan);
+    Err(QueryError::Database("plans are not answered yet".into()))
+}
+
+/// Hands the `newest` events of `range` that match `filter` to `each`, the oldest of them first;
+/// `usize::MAX` streams all of them in order of time within bounded memory.
+///
+/// # Errors
+/// See [`QueryError`]. A `Break` of `each` ends the listing early, which is no error.
+pub fn events(
+    source: &dyn Source,
+    range: TimeRange,
+    filter: &Filter,
+    newest: usize,
+    each: &mut dyn FnMut(&Names, &Row) -> ControlFlow<()>,
+) -> Result<EventsSummary, QueryError> {
+    let _ = (source, range, filter, newest, each);
+    Err(QueryError::Database("events are not listed yet".into()))
+}
+
+/// What a listing of events found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventsSummary {
+    /// Events that match, shown or not.
+    pub matched: u64,
+    /// What could not be read.
+    pub missing: Vec<String>,
+}
+
 /// Why a plan was not answered.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -17,8 +17,17 @@ pub const CELLS_MAX: usize = 1_000_000;
 pub struct Plan {
     /// The window, half-open. [`TimeRange::ALL`] = everything there is.
     pub range: TimeRange,
+    /// Which kinds of events count. Ask for what the numbers need and no more: buckets keep limiter
+    /// decisions without their model and nobody's user, so what is not asked for may cost a scan of
+    /// raw events.
+    pub kinds: Kinds,
     /// Which values to summarise. Counts of requests, errors, hits … always come along.
     pub measures: Vec<Measure>,
+    /// Only count and sum of the measures are wanted; least, greatest and squares may be wrong.
+    /// By user and beyond raw's reach nothing else is kept, except of latency.
+    pub sums_only: bool,
+    /// Count [`super::series::Counters::violations`] too. Raw events only.
+    pub violations: bool,
     /// The measure whose distribution is wanted, with the quantiles.
     pub quantiles: Option<Quantiles>,
     /// Which events count.
@@ -31,6 +40,47 @@ pub struct Plan {
     pub zone: Zone,
     /// How the store may answer; a test setting but for its default.
     pub reach: Reach,
+}
+
+impl Plan {
+    /// A plan that counts all events of `range` in one group: change what differs.
+    pub fn new(range: TimeRange, zone: Zone) -> Self {
+        Self {
+            range,
+            kinds: Kinds::ALL,
+            measures: Vec::new(),
+            sums_only: false,
+            violations: false,
+            quantiles: None,
+            filter: Filter::All,
+            group: Vec::new(),
+            step: None,
+            zone,
+            reach: Reach::default(),
+        }
+    }
+}
+
+/// Kinds of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kinds {
+    /// Calls of a provider.
+    pub requests: bool,
+    /// Cache look-ups.
+    pub caches: bool,
+    /// Rate limiter decisions.
+    pub rates: bool,
+}
+
+impl Kinds {
+    /// Every event.
+    pub const ALL: Self = Self { requests: true, caches: true, rates: true };
+    /// Only calls.
+    pub const REQUESTS: Self = Self { requests: true, caches: false, rates: false };
+    /// Only cache look-ups.
+    pub const CACHES: Self = Self { requests: false, caches: true, rates: false };
+    /// Only limiter decisions.
+    pub const RATES: Self = Self { requests: false, caches: false, rates: true };
 }
 
 /// Quantiles of one measure.
@@ -133,10 +183,12 @@ pub enum Compare {
 /// Width of a point.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Milliseconds, a divisor of 24 h, counted from local midnight.
+    /// Milliseconds, a divisor of 24 h, counted from local midnight; a day of 23 or 25 hours ends
+    /// with a shorter step.
     Millis(u64),
     /// So many local days, counted from 1970-01-05 (a Monday), so 7 = weeks from Monday.
     Days(u32),
-    /// So many milliseconds that do not divide a day, counted from the window's start.
+    /// So many milliseconds that do not divide a day, counted from the window's start (which is the
+    /// local midnight of the first event for [`TimeRange::ALL`]).
     FromStart(u64),
 }

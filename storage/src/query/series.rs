@@ -14,6 +14,9 @@ pub struct Series {
     pub groups: Vec<Group>,
     /// All groups together.
     pub all: Aggregate,
+    /// The step's days are those of the store's zone from its start up to here, because the
+    /// buckets that could build the plan's days are gone.
+    pub store_days_until: Option<Timestamp>,
     /// What was read for it.
     pub source: Source,
     /// What could not be read: the answer is short of it.
@@ -61,7 +64,7 @@ pub struct Counters {
     pub requests: u64,
     /// Of these, failed.
     pub errors: u64,
-    /// Of these, without a price.
+    /// Of these, without a price. 0 where a plan splits by kind of error: buckets do not keep both.
     pub unpriced: u64,
     /// Cache look-ups that found something.
     pub hits: u64,
@@ -71,6 +74,9 @@ pub struct Counters {
     pub allowed: u64,
     /// Limiter decisions: refused.
     pub denied: u64,
+    /// Of these, the first of each burst: its predecessor of the same key in the window was not
+    /// refused. Only when the plan asks for it, else 0.
+    pub violations: u64,
 }
 
 /// What an answer was made from.
