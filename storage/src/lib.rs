@@ -5,6 +5,7 @@ pub mod clock;
 pub mod event;
 pub mod fs;
 pub mod identity;
+pub mod journal;
 pub mod paths;
 pub mod query;
 pub mod raw;
