@@ -4,6 +4,7 @@ pub mod bucket;
 pub mod clock;
 pub mod event;
 pub mod fs;
+pub mod histogram;
 pub mod identity;
 pub mod journal;
 pub mod paths;

@@ -1,0 +1,238 @@
+//! Sparse counts as bytes.
+//!
+//! A string of tokens up to its end. Each begins with a LEB128 number whose low bits say its kind
+//! and whose rest is how many empty buckets lie between here and the bucket before (the first counts
+//! from `base`, which the container knows):
+//!
+//! ```text
+//! gap << 1               one bucket with count 1
+//! gap << 2 | 0b01        one bucket; its count - 2 follows
+//! gap << 2 | 0b11        a run: how many buckets, then the count of each (0 in the middle is allowed)
+//! ```
+//!
+//! A few values cost two bytes each at most; a dense stretch costs a byte a bucket.
+
+use super::varint::{self, Input};
+use super::{INDEX_END, Malformed};
+
+/// A run goes on over so many empty buckets: each costs a byte, a new token two.
+const BRIDGED_MAX: u32 = 2;
+
+/// Appends `counts` (strictly increasing indices below [`INDEX_END`], counts above zero).
+pub fn encode(counts: &[(u32, u64)], out: &mut Vec<u8>) {
+    encode_from(0, counts, out);
+}
+
+/// The same, with gaps counted from bucket `base`, which must not be above the first index.
+pub fn encode_from(base: u32, counts: &[(u32, u64)], out: &mut Vec<u8>) {
+    debug_assert!(counts.windows(2).all(|w| w[0].0 < w[1].0), "indices increase");
+    let mut next = base;
+    let mut rest = counts;
+    while !rest.is_empty() {
+        let (stretch, after) = rest.split_at(stretch_len(rest));
+        next = encode_stretch(next, stretch, out);
+        rest = after;
+    }
+}
+
+/// How many of the first entries lie close enough together for one run.
+fn stretch_len(counts: &[(u32, u64)]) -> usize {
+    1 + counts.windows(2).take_while(|w| w[1].0 - w[0].0 <= BRIDGED_MAX + 1).count()
+}
+
+/// Writes a stretch in the shorter of the two ways; returns the bucket after it.
+fn encode_stretch(mut next: u32, stretch: &[(u32, u64)], out: &mut Vec<u8>) -> u32 {
+    let (first, last) = (stretch[0].0, stretch[stretch.len() - 1].0);
+    let gap = u64::from(first - next);
+    let span = u64::from(last - first) + 1;
+    let mut run_len = varint::len(gap << 2) + varint::len(span) + (span as usize - stretch.len());
+    let (mut pairs_len, mut at) = (0, next);
+    for &(index, count) in stretch {
+        run_len += varint::len(count);
+        pairs_len += pair_len(u64::from(index - at), count);
+        at = index + 1;
+    }
+    if run_len < pairs_len {
+        varint::put(out, gap << 2 | 0b11);
+        varint::put(out, span);
+        next = first;
+        for &(index, count) in stretch {
+            out.extend(std::iter::repeat_n(0, (index - next) as usize));
+            varint::put(out, count);
+            next = index + 1;
+        }
+        return next;
+    }
+    for &(index, count) in stretch {
+        let gap = u64::from(index - next);
+        if count == 1 {
+            varint::put(out, gap << 1);
+        } else {
+            varint::put(out, gap << 2 | 0b01);
+            varint::put(out, count - 2);
+        }
+        next = index + 1;
+    }
+    next
+}
+
+fn pair_len(gap: u64, count: u64) -> usize {
+    if count == 1 { varint::len(gap << 1) } else { varint::len(gap << 2) + varint::len(count - 2) }
+}
+
+/// Hands the entries of `bytes` (written by [`encode`]) to `each` in order of index and returns the
+/// sum of their counts.
+///
+/// # Errors
+/// Bytes that [`encode`] cannot have written; `each` may have seen some entries by then.
+#[inline]
+pub fn decode(bytes: &[u8], each: impl FnMut(u32, u64)) -> Result<u64, Malformed> {
+    decode_within(bytes, 0, INDEX_END - 1, each)
+}
+
+/// The same for gaps counted from `base`; no index may be above `last`.
+#[inline]
+pub(super) fn decode_within(
+    bytes: &[u8],
+    base: u32,
+    last: u32,
+    mut each: impl FnMut(u32, u64),
+) -> Result<u64, Malformed> {
+    let mut input = Input::new(bytes);
+    let mut next = u64::from(base);
+    let mut total = 0_u64;
+    while !input.is_empty() {
+        let token = input.number()?;
+        let (gap, count) = match token & 0b11 {
+            0b11 => {
+                let index = seek(next, token >> 2, last)?;
+                let sum = decode_run(&mut input, index, last, &mut next, &mut each)?;
+                total = total.checked_add(sum).ok_or(OVERFLOW)?;
+                continue;
+            }
+            0b01 => (token >> 2, count_after(&mut input)?),
+            _ => (token >> 1, 1),
+        };
+        let index = seek(next, gap, last)?;
+        total = total.checked_add(count).ok_or(OVERFLOW)?;
+        each(index, count);
+        next = u64::from(index) + 1;
+    }
+    Ok(total)
+}
+
+const OVERFLOW: Malformed = Malformed("the counts of a histogram overflow");
+
+/// The bucket `gap` after `next`.
+#[inline]
+fn seek(next: u64, gap: u64, last: u32) -> Result<u32, Malformed> {
+    // `gap` is below 2^63 and `next` below 2^32, so the sum cannot overflow.
+    let index = next + gap;
+    if index > u64::from(last) { Err(Malformed("a histogram index is out of range")) } else { Ok(index as u32) }
+}
+
+#[inline]
+fn count_after(input: &mut Input<'_>) -> Result<u64, Malformed> {
+    input.number()?.checked_add(2).ok_or(OVERFLOW)
+}
+
+/// How many buckets a run has, which must all be in range.
+fn run_span(input: &mut Input<'_>, first: u32, last: u32) -> Result<u32, Malformed> {
+    let span = input.small_number()?;
+    if span == 0 || span - 1 > last - first {
+        return Err(Malformed("a run of a histogram is out of range"));
+    }
+    Ok(span)
+}
+
+const HOLLOW: Malformed = Malformed("a run of a histogram begins or ends empty");
+
+#[inline]
+fn decode_run(
+    input: &mut Input<'_>,
+    first: u32,
+    last: u32,
+    next: &mut u64,
+    each: &mut impl FnMut(u32, u64),
+) -> Result<u64, Malformed> {
+    let span = run_span(input, first, last)?;
+    let mut total = 0_u64;
+    for at in 0..span {
+        let count = input.number()?;
+        if count > 0 {
+            total = total.checked_add(count).ok_or(OVERFLOW)?;
+            each(first + at, count);
+        } else if at == 0 || at == span - 1 {
+            return Err(HOLLOW);
+        }
+    }
+    *next = u64::from(first) + u64::from(span);
+    Ok(total)
+}
+
+/// The entries of encoded counts one after the other, for who must be able to stop.
+#[derive(Clone, Debug)]
+pub struct Entries<'a> {
+    input: Input<'a>,
+    next: u64,
+    last: u32,
+    /// Buckets left of the current run.
+    run: u32,
+}
+
+impl<'a> Entries<'a> {
+    /// Entries of what [`encode`] wrote.
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self::within(bytes, 0, INDEX_END - 1)
+    }
+
+    pub(super) fn within(bytes: &'a [u8], base: u32, last: u32) -> Self {
+        Self { input: Input::new(bytes), next: u64::from(base), last, run: 0 }
+    }
+
+    /// The next index with its count; `None` at the end.
+    ///
+    /// # Errors
+    /// Bytes that [`encode`] cannot have written. (Only the sum of all counts is not looked at.)
+    #[inline]
+    pub fn next(&mut self) -> Result<Option<(u32, u64)>, Malformed> {
+        if self.run == 0 {
+            if self.input.is_empty() {
+                return Ok(None);
+            }
+            let token = self.input.number()?;
+            let (gap, count) = match token & 0b11 {
+                0b11 => {
+                    let index = seek(self.next, token >> 2, self.last)?;
+                    self.next = u64::from(index);
+                    self.run = run_span(&mut self.input, index, self.last)?;
+                    return self.in_run(true);
+                }
+                0b01 => (token >> 2, count_after(&mut self.input)?),
+                _ => (token >> 1, 1),
+            };
+            let index = seek(self.next, gap, self.last)?;
+            self.next = u64::from(index) + 1;
+            return Ok(Some((index, count)));
+        }
+        self.in_run(false)
+    }
+
+    #[inline]
+    fn in_run(&mut self, begins: bool) -> Result<Option<(u32, u64)>, Malformed> {
+        let mut edge = begins;
+        loop {
+            let count = self.input.number()?;
+            let index = self.next as u32;
+            self.next += 1;
+            self.run -= 1;
+            if count > 0 {
+                return Ok(Some((index, count)));
+            }
+            if edge || self.run == 0 {
+                return Err(HOLLOW);
+            }
+            edge = false;
+        }
+    }
+}
