@@ -1,5 +1,23 @@
-//! Sealed segments: immutable columns of one UTC day's events.
+//! Sealed segments: immutable columns of one UTC day's events, as `storage/FORMAT.md` describes.
+//!
+//! Writing: [`seal`] takes rows of a batch and leaves a finished, locked file. Reading:
+//! [`Segment::open`] reads the footer; [`Segment::blocks`] tells kind, times and bounds of every
+//! block, so that most are skipped; [`Segment::read`] fetches the wanted columns of one block with
+//! one `pread` and decodes them 256 rows at a time; [`Segment::rows`] gives whole events back.
 
-/// An open segment.
-#[derive(Debug)]
-pub struct Segment;
+mod block;
+mod column;
+mod footer;
+mod price;
+mod rows;
+mod scan;
+mod schema;
+mod seal;
+mod segment;
+mod wire;
+
+pub use footer::{BlockInfo, Bounds, JournalSource, SegmentMeta, Sources};
+pub use scan::{BlockReader, GROUP_ROWS, Scratch};
+pub use schema::{ABSENT, Column, ColumnSet, FAILED, Kind, OK};
+pub use seal::{SealError, Sealed, seal};
+pub use segment::{Dictionary, Segment, SegmentError};
