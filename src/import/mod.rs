@@ -1,0 +1,198 @@
+//! Events from text: NDJSON and CSV, from files, gzip and stdin, once and for all of each input.
+//!
+//! ```text
+//! Input -> source (gzip, line limits) -> ndjson | csv -> Fields -> Event -> Batch -> Sink (the store), chunk by chunk
+//! ```
+//! Reading runs on a thread of its own, one chunk ahead of the store. With every chunk the store notes how
+//! much of the input it came from, so an import that was stopped, or an input that has grown, goes on where
+//! it ended (see `resume`).
+
+mod decimal;
+mod error;
+mod fields;
+mod key;
+mod ndjson;
+mod when;
+
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+
+use ax_storage::event::{NanoUsd, Request};
+use ax_storage::row::Batch;
+use ax_storage::time::Timestamp;
+
+pub use error::{ImportError, LineError, SinkError};
+pub use fields::{Defaults, Parsed, Rules};
+pub use ndjson::LineParser;
+
+/// Longest line (or CSV record) in bytes, its end not counted. Longer ones are refused and skipped unread.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
+/// Refusals that a report lists; the others are only counted.
+pub const REFUSALS_MAX: usize = 1000;
+
+/// A text format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// One JSON object a line.
+    Ndjson,
+    /// A header row and a row an event.
+    Csv,
+}
+
+/// Where events come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// This process's standard input.
+    Stdin,
+    /// A file, gzip or not.
+    File(PathBuf),
+}
+
+/// Fills in the cost of a request that brings none; `None` = no price is known.
+pub type Price<'a> = dyn Fn(&Request<'_>, Timestamp) -> Option<NanoUsd> + Sync + 'a;
+
+/// How to import.
+#[derive(Clone, Default)]
+pub struct Options<'a> {
+    /// The inputs' format; `None` = by their content.
+    pub format: Option<Format>,
+    /// Pairs of (the input's name of a field, ours).
+    pub map: Vec<(String, String)>,
+    /// What applies to every line.
+    pub rules: Rules,
+    /// Take an unterminated last line whatever it is: the input will not grow.
+    pub complete: bool,
+    /// Read and judge everything, add nothing.
+    pub dry_run: bool,
+    /// The price list.
+    pub price: Option<&'a Price<'a>>,
+    /// Set to stop after the chunk being written.
+    pub cancel: Option<&'a AtomicBool>,
+}
+
+/// What an import did, or would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Lines (CSV records) that were not empty: imported + duplicates + refused.
+    pub read: u64,
+    /// Events taken.
+    pub imported: u64,
+    /// Events that were there already, by their id or because an earlier import consumed their line.
+    pub duplicates: u64,
+    /// The first [`REFUSALS_MAX`] refused lines.
+    pub refused: Vec<Refusal>,
+    /// How many were refused.
+    pub refused_count: u64,
+    /// Imported requests without a cost.
+    pub unpriced: u64,
+    /// Time of the oldest imported event.
+    pub first: Option<Timestamp>,
+    /// Time of the newest imported event.
+    pub last: Option<Timestamp>,
+    /// What the user should know although nothing failed.
+    pub warnings: Vec<Warning>,
+    /// The same by input, in their order.
+    pub inputs: Vec<InputReport>,
+    /// Stopped by [`Options::cancel`]; what is counted here is in the store.
+    pub cancelled: bool,
+}
+
+/// One refused line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Index of the input in [`Report::inputs`].
+    pub input: usize,
+    /// Line number, from 1. A CSV record counts by its first line.
+    pub line: u64,
+    /// Why.
+    pub reason: LineError,
+}
+
+/// What one input gave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InputReport {
+    /// Path, or `-`.
+    pub name: String,
+    /// Its format.
+    pub format: Format,
+    /// As in [`Report`].
+    pub read: u64,
+    /// As in [`Report`].
+    pub imported: u64,
+    /// As in [`Report`].
+    pub duplicates: u64,
+    /// As in [`Report`].
+    pub refused_count: u64,
+}
+
+/// Something to tell the user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// For programs: `unknown_key`, `unterminated_line`.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// How far an import is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Index of the input being read.
+    pub input: usize,
+    /// Bytes read of it, as they are on disk (compressed ones count compressed).
+    pub bytes: u64,
+    /// Its size, when it is known.
+    pub bytes_total: Option<u64>,
+    /// Events imported so far, of all inputs.
+    pub imported: u64,
+}
+
+/// A part of an input that is in the store: its length in (decompressed) bytes, and their hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Consumed {
+    /// Bytes from the beginning.
+    pub len: u64,
+    /// XXH3-128 of them.
+    pub hash: u128,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Rows taken.
+    pub imported: u64,
+    /// Rows whose event id was known.
+    pub duplicates: u64,
+    /// Their indices, ascending.
+    pub duplicate_rows: Vec<u32>,
+}
+
+/// Where imported events go. The store's import session is one; tests have others.
+pub trait Sink {
+    /// What earlier imports consumed of inputs with this head.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn remembered(&mut self, head: u128) -> Result<Vec<Consumed>, SinkError>;
+
+    /// Adds the rows and notes what of the input they came from, both or nothing.
+    ///
+    /// # Errors
+    /// When the store can't be written; nothing of the batch is in it then.
+    fn add(&mut self, batch: &Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, SinkError>;
+}
+
+/// Imports all inputs, one after the other.
+///
+/// # Errors
+/// [`ImportError`]; what was committed before stays, and importing again continues there.
+pub fn import(
+    sink: &mut dyn Sink,
+    inputs: &[Input],
+    options: &Options<'_>,
+    now: Timestamp,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, ImportError> {
+    let _ = (sink, inputs, options, now, progress);
+    Err(ImportError::Unfinished)
+}

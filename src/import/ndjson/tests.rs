@@ -1,0 +1,3 @@
+//! Refusals by table, and the two readers held against each other.
+
+use super::*;
