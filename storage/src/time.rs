@@ -237,8 +237,10 @@ impl Zone {
     /// changes by a part of an hour (Lord Howe).
     pub fn hour(&self, t: Timestamp) -> TimeRange {
         let phase = self.phase_ms(t);
-        let start = Timestamp(t.0 - (t.0 + phase) % HOUR_MS);
-        let end = start.plus_ms(HOUR_MS);
+        // The first hour of 1970 is cut where a zone is not at a whole hour.
+        let passed = (t.0 + phase) % HOUR_MS;
+        let start = Timestamp(t.0.saturating_sub(passed));
+        let end = Timestamp::from_millis(t.0 - passed.min(t.0) + HOUR_MS - passed.saturating_sub(t.0));
         let last = end.minus_ms(1);
         if self.phase_ms(start) == phase && self.phase_ms(last) == phase {
             return TimeRange { start, end };
@@ -293,6 +295,7 @@ mod tests {
     #[test]
     fn hours_and_days_tile_time_in_odd_zones() {
         for (zone, from) in [
+            ("Asia/Kathmandu", "1970-01-01T00:00:00Z"),
             ("Asia/Kathmandu", "2025-01-01T00:00:00Z"),
             ("Australia/Lord_Howe", "2025-04-05T00:00:00Z"),
             ("Australia/Lord_Howe", "2025-10-04T00:00:00Z"),

@@ -1,8 +1,10 @@
 //! The read path: a plan with absolute times becomes a series.
 
+mod cover;
 pub mod plan;
 pub mod series;
 pub mod source;
+mod steps;
 
 use std::ops::ControlFlow;
 
