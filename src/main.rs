@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! The `ax` program: everything is in the library's `cli`.
+
+fn main() -> std::process::ExitCode {
+    ax_monitor::cli::main()
+}

@@ -8,8 +8,10 @@ use jiff::tz::TimeZone;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(u64);
 
-const MINUTE_MS: u64 = 60_000;
-const HOUR_MS: u64 = 60 * MINUTE_MS;
+/// A minute in milliseconds.
+pub const MINUTE_MS: u64 = 60_000;
+/// An hour in milliseconds.
+pub const HOUR_MS: u64 = 60 * MINUTE_MS;
 /// 24 hours in milliseconds. A local day may be 23 or 25 hours: see [`Zone::day`].
 pub const DAY_MS: u64 = 24 * HOUR_MS;
 

@@ -1,0 +1,542 @@
+//! The command line as types: every command, flag and help text.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use ax_storage::query::plan::Label;
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+
+/// `ax`: the program that holds `monitor`.
+#[derive(Debug, Parser)]
+#[command(name = "ax", bin_name = "ax", version, about = "Tools for programs that call language models")]
+#[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
+pub(crate) struct Ax {
+    #[command(subcommand)]
+    pub tool: Tool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Tool {
+    /// Latency, errors and cost of every LLM provider you call, on your own machine
+    Monitor(Box<Monitor>),
+}
+
+#[derive(Debug, Args)]
+#[command(version, help_template = MONITOR_HELP, disable_help_subcommand = true)]
+#[command(override_usage = "ax monitor [COMMAND] [OPTIONS]")]
+pub(crate) struct Monitor {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Help of `ax monitor`: commands by what one wants to do, which clap's own list cannot show. A
+/// test compares it with the commands there are.
+const MONITOR_HELP: &str = "\
+{about}
+
+\u{1b}[1;4mUsage:\u{1b}[0m ax monitor [COMMAND] [OPTIONS]
+
+\u{1b}[1;4mAsk\u{1b}[0m
+  \u{1b}[1mstatus\u{1b}[0m       How every provider is doing now; what `ax monitor` alone shows
+  \u{1b}[1mmetrics\u{1b}[0m      One metric, such as latency or cost, as table, chart or JSON
+  \u{1b}[1mevents\u{1b}[0m       The newest single events
+
+\u{1b}[1;4mFeed\u{1b}[0m
+  \u{1b}[1mrecord\u{1b}[0m       Take events as they happen, from flags or NDJSON on stdin
+  \u{1b}[1mimport\u{1b}[0m       Take files of NDJSON or CSV, also .gz; twice adds nothing
+  \u{1b}[1mexport\u{1b}[0m       Give events back as NDJSON or CSV
+
+\u{1b}[1;4mKeep\u{1b}[0m
+  \u{1b}[1mserve\u{1b}[0m        Do the upkeep every minute until stopped
+  \u{1b}[1mtick\u{1b}[0m         Do the upkeep once, now
+  \u{1b}[1mstore\u{1b}[0m        Size and age of the store (info), proof of it (verify)
+
+\u{1b}[1;4mSet up\u{1b}[0m
+  \u{1b}[1mdemo\u{1b}[0m         Any command on made-up traffic, in a store that goes away again
+  \u{1b}[1mconfig\u{1b}[0m       The settings file: path, show, init, validate
+  \u{1b}[1mcompletions\u{1b}[0m  Completion script for a shell
+  \u{1b}[1mman\u{1b}[0m          Manual page
+
+{options}
+
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor demo                                    see it work
+  ax monitor import calls.ndjson.gz                  your own events
+  ax monitor metrics latency --by model --range 7d
+  ax monitor metrics error_rate --provider openai --step 5m --format chart
+";
+
+/// Flags that every command takes.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Everywhere")]
+pub(crate) struct Global {
+    /// Directory of the store [env: AX_MONITOR_STORE] [default: ~/.local/share/ax/monitor]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath, hide_short_help = true)]
+    pub store: Option<PathBuf>,
+    /// Settings file [env: AX_MONITOR_CONFIG] [default: ~/.config/ax/monitor.toml]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, hide_short_help = true)]
+    pub config: Option<PathBuf>,
+    /// Time zone of days and printed times, such as Europe/Berlin [env: AX_MONITOR_TZ]
+    #[arg(long, global = true, value_name = "ZONE", hide_short_help = true)]
+    pub tz: Option<String>,
+    /// Answer as if it were then: RFC 3339, a date, or epoch ms [env: AX_MONITOR_NOW]
+    #[arg(long, global = true, value_name = "TIME", hide_short_help = true)]
+    pub at: Option<String>,
+    /// Print JSON: the same numbers as the screen, for programs
+    #[arg(long, global = true, hide_short_help = true)]
+    pub json: bool,
+    /// When to colour [env: AX_MONITOR_COLOR]
+    #[arg(long, global = true, value_name = "WHEN", hide_short_help = true)]
+    pub color: Option<ColorChoice>,
+    /// Draw with ASCII signs only
+    #[arg(long, global = true, hide_short_help = true)]
+    pub ascii: bool,
+    /// Print results only: no hints, no progress
+    #[arg(long, global = true, hide_short_help = true)]
+    pub quiet: bool,
+    /// Never ask anything
+    #[arg(long, global = true, hide_short_help = true)]
+    pub no_input: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ColorChoice {
+    #[default]
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Status(StatusArgs),
+    Metrics(MetricsArgs),
+    Events(EventsArgs),
+    Record(Box<RecordArgs>),
+    Import(ImportArgs),
+    Export(ExportArgs),
+    Serve(ServeArgs),
+    Tick(TickArgs),
+    Store(StoreArgs),
+    Demo(DemoArgs),
+    Config(ConfigArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
+}
+
+/// How every provider is doing: requests, latency, errors, cost
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "\
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor status --provider claude --provider openai --range 24h
+  ax monitor status --json | jq '.data[] | select(.state != \"healthy\")'")]
+pub(crate) struct StatusArgs {
+    /// Only this provider; may be repeated
+    #[arg(long, value_name = "P")]
+    pub provider: Vec<String>,
+    /// Time span up to now: 15m, 1h, 7d, today, month … [default: 1h]
+    #[arg(long, value_name = "RANGE")]
+    pub range: Option<String>,
+    /// One row a model as well
+    #[arg(long)]
+    pub verbose: bool,
+    /// Layout; `line` has no drawing signs [default: table]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<StatusFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum StatusFormat {
+    Table,
+    Line,
+    Json,
+}
+
+/// One metric over a time span: a number, a table by group, or a chart
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "\
+\u{1b}[1;4mMetrics\u{1b}[0m
+  latency ttft · requests throughput errors error_rate success_rate
+  tokens input_tokens output_tokens cached_tokens reasoning_tokens
+  cost cost_per_request · cache_hits cache_misses hit_rate miss_rate
+  saved_cost saved_tokens · allowed denied violations utilization
+
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor metrics latency --provider claude --range 7d
+  ax monitor metrics latency --agg p99 --by model
+  ax monitor metrics cost --by provider,model --range month
+  ax monitor metrics error_rate --step 5m --format chart
+  ax monitor metrics requests --since 2025-11-10 --until 2025-11-12T12:00:00Z")]
+pub(crate) struct MetricsArgs {
+    /// What to show: latency, error_rate, cost …
+    #[arg(value_name = "METRIC")]
+    pub metric: Option<String>,
+    #[command(flatten)]
+    pub only: OnlyArgs,
+    #[command(flatten)]
+    pub span: SpanArgs,
+    /// How to sum up: avg sum min max count rate stddev p50 p95 p99 p99.9 … [default: the metric's own]
+    #[arg(long, value_name = "AGG")]
+    pub agg: Option<String>,
+    /// One row for each value of these labels
+    #[arg(long, alias = "group-by", value_name = "LABELS", value_delimiter = ',')]
+    pub by: Vec<ByLabel>,
+    /// One point for each such stretch of time: 1m, 5m, 1h, 1d …
+    #[arg(long, value_name = "WIDTH")]
+    pub step: Option<String>,
+    /// Layout [default: chart on a terminal when there is one group, else table]
+    #[arg(long, value_name = "FORMAT")]
+    pub format: Option<MetricsFormat>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum MetricsFormat {
+    Table,
+    Chart,
+    Json,
+}
+
+/// Which events count.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct OnlyArgs {
+    /// Only this provider; may be repeated
+    #[arg(long, value_name = "P")]
+    pub provider: Vec<String>,
+    /// Only this model; may be repeated
+    #[arg(long, value_name = "M")]
+    pub model: Vec<String>,
+    /// Only this user; may be repeated
+    #[arg(long, value_name = "U")]
+    pub user: Vec<String>,
+}
+
+/// Which time counts.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SpanArgs {
+    /// Time span up to now: 15m, 1h, 7d, today, month … or FROM..TO
+    #[arg(long, value_name = "RANGE", conflicts_with_all = ["since", "until"])]
+    pub range: Option<String>,
+    /// From this time on: RFC 3339, a date, or epoch ms
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Up to, not including, this time; a date includes its whole day [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+}
+
+/// A label as `--by` takes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ByLabel(pub Label);
+
+impl ValueEnum for ByLabel {
+    fn value_variants<'a>() -> &'a [Self] {
+        const ALL: [ByLabel; Label::ALL.len()] = {
+            let mut all = [ByLabel(Label::Provider); Label::ALL.len()];
+            let mut i = 0;
+            while i < all.len() {
+                all[i] = ByLabel(Label::ALL[i]);
+                i += 1;
+            }
+            all
+        };
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(clap::builder::PossibleValue::new(self.0.name()))
+    }
+}
+
+/// The newest single events, the last one at the bottom
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "\
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor events -n 50 --provider openai
+  ax monitor events --range 1h --json | jq '.events[].error'")]
+pub(crate) struct EventsArgs {
+    #[command(flatten)]
+    pub only: OnlyArgs,
+    #[command(flatten)]
+    pub span: SpanArgs,
+    /// How many
+    #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+}
+
+/// Take events as they happen: one from flags, or NDJSON from stdin
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "\
+Without flags each line of stdin is one event, on disk as soon as it is read. A wrong line is
+refused with its number and reason, the others are taken.
+
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor record --provider claude --model claude-sonnet-4-5 --latency-ms 850 \\
+      --input-tokens 1200 --output-tokens 300
+  ax monitor record --provider openai --model gpt-4.1 --error rate_limited
+  echo '{\"provider\":\"claude\",\"latency_ms\":850,\"cost_usd\":0.0123}' | ax monitor record
+  node app.js | ax monitor record --quiet")]
+pub(crate) struct RecordArgs {
+    #[command(flatten)]
+    pub event: EventArgs,
+}
+
+/// An event as flags; names are those of the NDJSON keys.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "The event")]
+pub(crate) struct EventArgs {
+    /// Kind of event [default: request]
+    #[arg(long = "type", value_name = "TYPE")]
+    pub kind: Option<EventKind>,
+    /// When it ended: RFC 3339 or epoch ms [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub ts: Option<String>,
+    /// Who was called: claude, openai, gemini …
+    #[arg(long, value_name = "NAME")]
+    pub provider: Option<String>,
+    /// Model as the provider writes it
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// Who caused the call
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Duration of the whole call
+    #[arg(long, value_name = "MS")]
+    pub latency_ms: Option<String>,
+    /// Time to the first token
+    #[arg(long, value_name = "MS")]
+    pub ttft_ms: Option<String>,
+    /// All input, cached included
+    #[arg(long, value_name = "N")]
+    pub input_tokens: Option<String>,
+    /// All output, reasoning included
+    #[arg(long, value_name = "N")]
+    pub output_tokens: Option<String>,
+    /// Of the input, read from the provider's cache
+    #[arg(long, value_name = "N")]
+    pub cached_tokens: Option<String>,
+    /// Of the input, written to the provider's cache
+    #[arg(long, value_name = "N")]
+    pub cache_write_tokens: Option<String>,
+    /// Of that, written for an hour
+    #[arg(long, value_name = "N")]
+    pub cache_write_1h_tokens: Option<String>,
+    /// Of the output, spent on reasoning
+    #[arg(long, value_name = "N")]
+    pub reasoning_tokens: Option<String>,
+    /// What it cost [default: from the price list]
+    #[arg(long, value_name = "USD")]
+    pub cost_usd: Option<String>,
+    /// batch, flex, priority … as the provider names it
+    #[arg(long, value_name = "NAME")]
+    pub service_tier: Option<String>,
+    /// It failed, with this kind of error
+    #[arg(long, value_name = "KIND")]
+    pub error: Option<String>,
+    /// hit or miss (cache), allowed or denied (rate_limit)
+    #[arg(long, value_name = "WHAT")]
+    pub event: Option<String>,
+    /// Money a cache hit saved
+    #[arg(long, value_name = "USD")]
+    pub saved_cost_usd: Option<String>,
+    /// Tokens a cache hit saved
+    #[arg(long, value_name = "N")]
+    pub saved_tokens: Option<String>,
+    /// Cache key, or what a limit is counted by
+    #[arg(long, value_name = "NAME")]
+    pub key: Option<String>,
+    /// Life of a cache entry
+    #[arg(long, value_name = "SECONDS")]
+    pub ttl_s: Option<String>,
+    /// Kind of limit, such as requests_per_minute
+    #[arg(long, value_name = "NAME")]
+    pub limit_type: Option<String>,
+    /// What is left of the limit
+    #[arg(long, value_name = "N")]
+    pub remaining: Option<String>,
+    /// The limit
+    #[arg(long, value_name = "N")]
+    pub limit: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "snake_case")]
+pub(crate) enum EventKind {
+    Request,
+    Cache,
+    RateLimit,
+}
+
+/// Take files of events: NDJSON or CSV, gzipped or not
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "\
+Importing a file twice adds nothing; a file that has grown continues where it stopped.
+
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor import ndjson calls.ndjson.gz
+  ax monitor import csv usage.csv --map model_name=model --map duration=latency_ms
+  zcat *.gz | ax monitor import ndjson -
+  ax monitor import ndjson calls.ndjson --dry-run")]
+pub(crate) struct ImportArgs {
+    /// ndjson or csv; by the file's name and first line when left out
+    #[arg(value_name = "FORMAT|PATH")]
+    pub first: Option<String>,
+    /// Files; `-` is stdin
+    #[arg(value_name = "PATH", value_hint = ValueHint::FilePath)]
+    pub paths: Vec<PathBuf>,
+    /// Read and check everything, keep nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// A column or key of theirs that means one of ours; may be repeated
+    #[arg(long, value_name = "THEIRS=OURS")]
+    pub map: Vec<String>,
+    /// Take an unterminated last CSV line too: the file will not grow
+    #[arg(long = "final")]
+    pub last_line: bool,
+}
+
+/// Give events back: all of them, or those of a time span
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "\
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor export > all.ndjson
+  ax monitor export --format csv --range 7d --provider claude -o claude.csv")]
+pub(crate) struct ExportArgs {
+    /// Form of the text
+    #[arg(long, value_name = "FORMAT", default_value = "ndjson")]
+    pub format: ExportFormat,
+    #[command(flatten)]
+    pub only: OnlyArgs,
+    #[command(flatten)]
+    pub span: SpanArgs,
+    /// Write to this file (it must not exist) instead of stdout
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ExportFormat {
+    #[default]
+    Ndjson,
+    Csv,
+}
+
+/// Do the upkeep every minute until SIGTERM or Ctrl-C
+///
+/// Not needed where an application runs the upkeep itself.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ServeArgs {}
+
+/// Do one upkeep pass now: roll up, close, seal
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct TickArgs {}
+
+/// Look at the store itself
+#[derive(Clone, Debug, Args)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct StoreArgs {
+    #[command(subcommand)]
+    pub verb: StoreVerb,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum StoreVerb {
+    /// What it holds, how big it is, how far the upkeep is behind
+    Info,
+    /// Check every checksum, and the tiers against each other and the single events
+    Verify,
+}
+
+/// Run any command on made-up traffic, in a temporary store
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "\
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor demo
+  ax monitor demo -- metrics latency --by model --range 7d
+  ax monitor demo --days 90 --seed 7 -- metrics cost --step 1d --range 90d --format chart")]
+pub(crate) struct DemoArgs {
+    /// How many days of traffic, 1 to 365
+    #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=365))]
+    pub days: u32,
+    /// Another number makes other traffic
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// The command to run on it [default: status]
+    #[arg(last = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+/// The settings file
+#[derive(Clone, Debug, Args)]
+#[command(disable_help_subcommand = true)]
+pub(crate) struct ConfigArgs {
+    #[command(subcommand)]
+    pub verb: ConfigVerb,
+}
+
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Where it is
+    Path,
+    /// Every setting in force and where it comes from
+    Show,
+    /// Write a commented file to start from
+    Init,
+    /// Check it
+    Validate,
+}
+
+/// Print a completion script
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor completions bash > ~/.local/share/bash-completion/completions/ax
+  ax monitor completions zsh > ~/.zfunc/_ax
+  ax monitor completions fish > ~/.config/fish/completions/ax.fish")]
+pub(crate) struct CompletionsArgs {
+    /// Shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+/// Print the manual page: `ax monitor man | man -l -`
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ManArgs {}
+
+/// Parses the arguments of the process, the program's name first.
+///
+/// # Errors
+/// clap's, which is also how help and version come out.
+pub(crate) fn parse(args: &[OsString]) -> Result<Monitor, clap::Error> {
+    let Tool::Monitor(monitor) = Ax::try_parse_from(args)?.tool;
+    Ok(*monitor)
+}
+
+/// The whole command line, for completions and the manual.
+pub(crate) fn command() -> clap::Command {
+    Ax::command()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clap_finds_no_contradiction() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn the_grouped_help_names_every_command() {
+        let ax = command();
+        let monitor = ax.find_subcommand("monitor").unwrap();
+        let listed: Vec<&str> = MONITOR_HELP
+            .lines()
+            .filter_map(|l| l.strip_prefix("  \u{1b}[1m"))
+            .filter_map(|l| l.split('\u{1b}').next())
+            .collect();
+        let there: Vec<&str> = monitor.get_subcommands().map(clap::Command::get_name).collect();
+        assert_eq!(listed, there);
+    }
+}

@@ -1,0 +1,137 @@
+//! The settings file: typed, and strict about what it does not know.
+
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::error::{Failure, Kind, Result, plain};
+
+/// Everything the file can say.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Config {
+    pub display: Display,
+}
+
+/// How answers look.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Display {
+    /// Zone of days and printed times.
+    pub timezone: Option<String>,
+    /// Default of `--range`.
+    pub range: Option<String>,
+    /// Default of `--color`.
+    pub color: Option<Color>,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+/// Every word that can stand before `=` or in `[]`, for suggestions.
+const KEYS: &[&str] = &["display", "timezone", "range", "color"];
+
+/// What `config init` writes.
+pub(crate) const TEMPLATE: &str = "\
+# Settings of ax monitor. Flags and AX_MONITOR_* variables win over what stands here.
+
+[display]
+# Zone of days and printed times; without it TZ, then the system's.
+# timezone = \"Europe/Berlin\"
+
+# Time span when --range is not given: 15m, 1h, 7d, today, month …
+# range = \"1h\"
+
+# auto, always or never
+# color = \"auto\"
+";
+
+/// Reads a file; one that is not there is the default.
+///
+/// # Errors
+/// A usage error with line, key and suggestion; a system error when it cannot be read.
+pub(crate) fn load(path: &Path) -> Result<Config> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, &path.display().to_string()),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
+        Err(e) if e.kind() == std::io::ErrorKind::InvalidData => {
+            Err(Failure::usage(format!("{} is not UTF-8 text", path.display())))
+        }
+        Err(e) => Err(Failure::new(Kind::Io, format!("cannot read {}: {}", path.display(), plain(&e)))),
+    }
+}
+
+/// Reads the text of a settings file called `name`.
+///
+/// # Errors
+/// As [`load`].
+pub(crate) fn parse(text: &str, name: &str) -> Result<Config> {
+    toml::from_str(text).map_err(|error| explain(&error, text, name))
+}
+
+fn explain(error: &toml::de::Error, text: &str, name: &str) -> Failure {
+    let span = error.span().unwrap_or(0..0);
+    let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+    let word = text.get(span).unwrap_or_default().trim_matches(['"', '\'']);
+    let message = error.message().trim_end_matches('\n').replace('\n', "; ");
+    let unknown = message.starts_with("unknown field");
+    let message = if unknown { format!("unknown setting '{word}'") } else { message };
+    let failure = Failure::usage(format!("{name}, line {line}: {message}"));
+    match nearest(word, KEYS.iter().copied()) {
+        Some(key) if unknown => failure.hint(format!("did you mean {key}?")),
+        None if unknown => failure.hint(format!("settings are {}", KEYS[1..].join(", "))),
+        _ => failure,
+    }
+}
+
+/// The known word nearest to `word`, when it is near enough to be meant.
+pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .map(|k| (strsim::jaro_winkler(&word.to_lowercase(), &k.to_lowercase()), k))
+        .filter(|(score, _)| *score > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_template_is_a_valid_file_and_so_are_its_comments() {
+        assert_eq!(parse(TEMPLATE, "t").unwrap(), Config::default());
+        let all = TEMPLATE.replace("# timezone", "timezone").replace("# range", "range").replace("# color", "color");
+        let config = parse(&all, "t").unwrap();
+        assert_eq!(config.display.timezone.as_deref(), Some("Europe/Berlin"));
+        assert_eq!(config.display.color, Some(Color::Auto));
+    }
+
+    #[test]
+    fn a_wrong_setting_is_named_with_its_line_and_the_right_one() {
+        for (text, expected) in [
+            ("[display]\ntimezon = \"UTC\"\n", "f, line 2: unknown setting 'timezon' | did you mean timezone?"),
+            ("[dispaly]\nrange = \"1h\"\n", "f, line 1: unknown setting 'dispaly' | did you mean display?"),
+            ("[display]\nzzz = 1\n", "f, line 2: unknown setting 'zzz' | settings are timezone, range, color"),
+            (
+                "[display]\ncolor = \"blue\"\n",
+                "f, line 2: unknown variant `blue`, expected one of `auto`, `always`, `never` | ",
+            ),
+            ("[display]\nrange = 5\n", "f, line 2: invalid type: integer `5`, expected a string | "),
+            ("x = \x1b[", "f, line 1: invalid string; expected `\"`, `'` | "),
+        ] {
+            let failure = parse(text, "f").unwrap_err();
+            let found = format!("{} | {}", failure.message, failure.hint.unwrap_or_default());
+            if text.starts_with('x') {
+                assert!(found.starts_with("f, line 1: "), "{found}");
+            } else {
+                assert_eq!(found, expected);
+            }
+        }
+    }
+}

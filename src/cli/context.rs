@@ -1,0 +1,435 @@
+//! What every command needs to know about its surroundings, each part looked up when first asked
+//! for: the clock, the store's place, settings, the time zone, the screen.
+
+use std::cell::{Cell, OnceCell};
+use std::env::var_os;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use ax_storage::clock::{Clock, Stopwatch, SystemClock};
+use ax_storage::time::{TimeRange, Timestamp, Zone};
+use ax_storage::{OpenError, Store};
+use etcetera::BaseStrategy;
+use serde::Serialize;
+
+use crate::cli::args::{ColorChoice, Global, SpanArgs};
+use crate::cli::config::{self, Color, Config};
+use crate::cli::screen::{Screen, Surroundings};
+use crate::cli::time;
+use crate::error::{Failure, Kind, Result, escaped};
+
+/// The time span without `--range`.
+const RANGE_DEFAULT: &str = "1h";
+/// A backlog older than this is worth a warning: nobody does the upkeep.
+const BACKLOG_MS_MAX: u64 = 10 * 60_000;
+
+/// The surroundings of one command.
+pub(crate) struct Context {
+    flags: Global,
+    now: Timestamp,
+    /// `--at` or `AX_MONITOR_NOW` stopped the clock.
+    stopped: bool,
+    watch: Stopwatch,
+    config: OnceCell<Config>,
+    zone: OnceCell<Zone>,
+    screen: OnceCell<Screen>,
+    warnings: Cell<Vec<Warning>>,
+    /// The store holds made-up traffic.
+    pub demo: bool,
+}
+
+/// Something a user should know although the command succeeded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Warning {
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+/// Where a value comes from, for `config show`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Origin {
+    Flag,
+    Environment,
+    File,
+    System,
+    Default,
+}
+
+impl Context {
+    /// Surroundings for a command with these global flags.
+    ///
+    /// # Errors
+    /// A usage error when `--at` is no time.
+    pub(crate) fn new(flags: Global) -> Result<Self> {
+        let mut context = Self {
+            flags,
+            now: Timestamp::MIN,
+            stopped: false,
+            watch: Stopwatch::start(),
+            config: OnceCell::new(),
+            zone: OnceCell::new(),
+            screen: OnceCell::new(),
+            warnings: Cell::default(),
+            demo: false,
+        };
+        let at = context.flags.at.clone().or_else(|| variable("AX_MONITOR_NOW"));
+        let system = SystemClock.now();
+        context.stopped = at.is_some();
+        context.now = match at {
+            None => system,
+            Some(at) if time::needs_zone(&at) => time::moment(&at, system, context.zone()?)?,
+            Some(at) => time::moment(&at, system, &Zone::utc())?,
+        };
+        Ok(context)
+    }
+
+    /// The global flags.
+    pub(crate) fn flags(&self) -> &Global {
+        &self.flags
+    }
+
+    /// When the command started, or the time it was told to answer for.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The current time, for commands that run long; it stands still with `--at`.
+    pub(crate) fn clock(&self) -> Timestamp {
+        if self.stopped { self.now } else { SystemClock.now() }
+    }
+
+    /// Time since the command started.
+    pub(crate) fn elapsed(&self) -> std::time::Duration {
+        self.watch.elapsed()
+    }
+
+    /// `--json`.
+    pub(crate) fn json(&self) -> bool {
+        self.flags.json
+    }
+
+    /// Whether questions and progress bars reach a person.
+    pub(crate) fn interactive(&self) -> bool {
+        !self.flags.quiet && !self.flags.no_input && std::io::stderr().is_terminal()
+    }
+
+    /// The store's directory: `--store`, `AX_MONITOR_STORE`, the user's data directory.
+    ///
+    /// # Errors
+    /// When there is no home directory to look in.
+    pub(crate) fn store_dir(&self) -> Result<PathBuf> {
+        if let Some(dir) = &self.flags.store {
+            return Ok(dir.clone());
+        }
+        if let Some(dir) = variable("AX_MONITOR_STORE") {
+            return Ok(dir.into());
+        }
+        Ok(base()?.data_dir().join("ax").join("monitor"))
+    }
+
+    /// The settings file, there or not, and whether it was asked for by name.
+    ///
+    /// # Errors
+    /// When there is no home directory to look in.
+    pub(crate) fn config_path(&self) -> Result<(PathBuf, bool)> {
+        if let Some(file) = &self.flags.config {
+            return Ok((file.clone(), true));
+        }
+        if let Some(file) = variable("AX_MONITOR_CONFIG") {
+            return Ok((file.into(), true));
+        }
+        Ok((base()?.config_dir().join("ax").join("monitor.toml"), false))
+    }
+
+    /// The settings.
+    ///
+    /// # Errors
+    /// When the file cannot be read or understood, or was asked for and is not there.
+    pub(crate) fn config(&self) -> Result<&Config> {
+        once(&self.config, || {
+            let Ok((path, named)) = self.config_path() else {
+                return Ok(Config::default());
+            };
+            if named && !path.exists() {
+                return Err(Failure::usage(format!("there is no settings file {}", path.display()))
+                    .hint("`ax monitor config init` writes one"));
+            }
+            config::load(&path)
+        })
+    }
+
+    /// The zone of days and printed times: flag, variable, settings, TZ, the system's, UTC.
+    ///
+    /// # Errors
+    /// When a flag or setting names a zone that does not exist.
+    pub(crate) fn zone(&self) -> Result<&Zone> {
+        once(&self.zone, || Ok(self.zone_origin()?.0))
+    }
+
+    /// The zone, and who says so.
+    ///
+    /// # Errors
+    /// As [`Context::zone`].
+    pub(crate) fn zone_origin(&self) -> Result<(Zone, Origin)> {
+        if let Some(name) = &self.flags.tz {
+            return Ok((named_zone(name, "--tz")?, Origin::Flag));
+        }
+        if let Some(name) = variable("AX_MONITOR_TZ") {
+            return Ok((named_zone(&name, "AX_MONITOR_TZ")?, Origin::Environment));
+        }
+        if let Some(name) = &self.config()?.display.timezone {
+            return Ok((named_zone(name, "the setting timezone")?, Origin::File));
+        }
+        // These two are not ours: what they say may be unreadable to us, which is no mistake here.
+        if let Some(zone) = variable("TZ").and_then(|name| Zone::load(name.trim_start_matches(':')).ok()) {
+            return Ok((zone, Origin::Environment));
+        }
+        if let Some(zone) = system_zone() {
+            return Ok((zone, Origin::System));
+        }
+        Ok((Zone::utc(), Origin::Default))
+    }
+
+    /// When to colour, and who says so.
+    ///
+    /// # Errors
+    /// When the variable holds another word, or the settings are wrong.
+    pub(crate) fn color_origin(&self) -> Result<(ColorChoice, Origin)> {
+        if let Some(choice) = self.flags.color {
+            return Ok((choice, Origin::Flag));
+        }
+        if let Some(word) = variable("AX_MONITOR_COLOR") {
+            let choice = <ColorChoice as clap::ValueEnum>::from_str(&word, true)
+                .map_err(|_| Failure::usage(format!("AX_MONITOR_COLOR is '{word}', not auto, always or never")))?;
+            return Ok((choice, Origin::Environment));
+        }
+        Ok(match self.config()?.display.color {
+            Some(Color::Auto) => (ColorChoice::Auto, Origin::File),
+            Some(Color::Always) => (ColorChoice::Always, Origin::File),
+            Some(Color::Never) => (ColorChoice::Never, Origin::File),
+            None => (ColorChoice::Auto, Origin::Default),
+        })
+    }
+
+    /// What stdout can show.
+    ///
+    /// # Errors
+    /// As [`Context::color_origin`].
+    pub(crate) fn screen(&self) -> Result<&Screen> {
+        once(&self.screen, || Ok(Screen::decide(self.color_origin()?.0, self.flags.ascii, &Surroundings::look())))
+    }
+
+    /// The time span of a question, from flags or the settings' default.
+    ///
+    /// # Errors
+    /// A usage error for what is no time.
+    pub(crate) fn range(&self, span: &SpanArgs) -> Result<TimeRange> {
+        self.range_if_given(span)?.map_or_else(|| self.default_range(), Ok)
+    }
+
+    /// The time span that flags give, if any does.
+    ///
+    /// # Errors
+    /// A usage error for what is no time.
+    pub(crate) fn range_if_given(&self, span: &SpanArgs) -> Result<Option<TimeRange>> {
+        if let Some(text) = &span.range {
+            return self.range_of(text).map(Some);
+        }
+        let until = match &span.until {
+            Some(text) => time::end_moment(text, self.now, self.zone()?)?,
+            None => self.now,
+        };
+        match (&span.since, &span.until) {
+            (None, None) => Ok(None),
+            (Some(text), _) => time::between(time::moment(text, self.now, self.zone()?)?, until).map(Some),
+            (None, Some(_)) => {
+                let default = self.default_range()?;
+                Ok(Some(TimeRange::new(until.minus_ms(default.millis()), until)))
+            }
+        }
+    }
+
+    /// The time span without flags as text, and who says so; it is checked.
+    ///
+    /// # Errors
+    /// A usage error when the setting is no time span.
+    pub(crate) fn range_origin(&self) -> Result<(String, Origin)> {
+        let Some(text) = &self.config()?.display.range else {
+            return Ok((RANGE_DEFAULT.to_owned(), Origin::Default));
+        };
+        self.range_of(text)?;
+        Ok((text.clone(), Origin::File))
+    }
+
+    fn default_range(&self) -> Result<TimeRange> {
+        self.range_of(self.config()?.display.range.as_deref().unwrap_or(RANGE_DEFAULT))
+    }
+
+    fn range_of(&self, text: &str) -> Result<TimeRange> {
+        // A plain duration needs no calendar, and so no time zone.
+        match text.bytes().all(|b| b.is_ascii_digit() || b"smhdwy.".contains(&b)) && !text.contains("..") {
+            true => time::range(text, self.now, &Zone::utc()),
+            false => time::range(text, self.now, self.zone()?),
+        }
+    }
+
+    /// The store, or `None` where there is none yet.
+    ///
+    /// # Errors
+    /// When there is something that cannot be used.
+    pub(crate) fn store(&self) -> Result<Option<Store>> {
+        match Store::open(&self.store_dir()?) {
+            Ok(store) => Ok(Some(store)),
+            Err(OpenError::Missing { .. }) => Ok(None),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// The store, which must be there.
+    ///
+    /// # Errors
+    /// When it is not, or cannot be used.
+    pub(crate) fn existing_store(&self) -> Result<Store> {
+        Ok(Store::open(&self.store_dir()?)?)
+    }
+
+    /// The store, made where there is none.
+    ///
+    /// # Errors
+    /// When there is something that cannot be used, or the system refuses.
+    pub(crate) fn writable_store(&self) -> Result<Store> {
+        Ok(Store::open_or_create(&self.store_dir()?, self.zone()?, self.clock())?)
+    }
+
+    /// Writes to stdout.
+    ///
+    /// # Errors
+    /// A closed pipe, which ends the command quietly; or the system's refusal.
+    pub(crate) fn print(&self, text: &str) -> Result<()> {
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|e| stdout_failure(&e))
+    }
+
+    /// Writes a view as JSON and a newline.
+    ///
+    /// # Errors
+    /// As [`Context::print`].
+    pub(crate) fn print_json(&self, view: &impl Serialize) -> Result<()> {
+        let mut text = serde_json::to_string(view).map_err(|e| Failure::new(Kind::Bug, e))?;
+        text.push('\n');
+        self.print(&text)
+    }
+
+    /// Tells a person something on stderr that is no result.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.flags.quiet && !self.flags.json {
+            // A closed stderr is no reason to fail.
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
+
+    /// Keeps a warning: for stderr, or for the `warnings` of the JSON.
+    pub(crate) fn warn(&self, code: &'static str, message: impl std::fmt::Display) {
+        let mut all = self.warnings.take();
+        all.push(Warning { code, message: escaped(&message.to_string()) });
+        self.warnings.set(all);
+    }
+
+    /// The warnings so far, for JSON; they are not shown again.
+    pub(crate) fn take_warnings(&self) -> Vec<Warning> {
+        self.warnings.take()
+    }
+
+    /// Shows the warnings that are left on stderr.
+    pub(crate) fn show_warnings(&self) {
+        for warning in self.warnings.take() {
+            let _ = writeln!(std::io::stderr(), "warning: {}", warning.message);
+        }
+    }
+
+    /// Warns when events wait for an upkeep that nobody does.
+    pub(crate) fn warn_of_backlog(&self, oldest: Option<Timestamp>) {
+        let Some(age_ms) = oldest.map(|t| self.now.since(t)).filter(|age| *age > BACKLOG_MS_MAX) else {
+            return;
+        };
+        self.warn(
+            "backlog",
+            format!(
+                "events of the last {} min wait to be rolled up and nobody does it: run `ax monitor tick`, or keep `ax monitor serve` running",
+                age_ms / 60_000
+            ),
+        );
+    }
+}
+
+/// A failure to write to stdout; a reader that went away is none.
+pub(crate) fn stdout_failure(cause: &std::io::Error) -> Failure {
+    match cause.kind() {
+        std::io::ErrorKind::BrokenPipe => Failure::new(Kind::ClosedPipe, "nobody reads the output"),
+        _ => Failure::io("write to", "stdout", cause),
+    }
+}
+
+/// A variable that is set to something.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    var_os(name).and_then(|v| v.into_string().ok()).filter(|v| !v.is_empty())
+}
+
+fn base() -> Result<impl BaseStrategy> {
+    etcetera::choose_base_strategy().map_err(|_| {
+        Failure::new(Kind::NotFound, "there is no home directory").hint("say where the store is with --store DIR")
+    })
+}
+
+fn once<T>(cell: &OnceCell<T>, make: impl FnOnce() -> Result<T>) -> Result<&T> {
+    match cell.get() {
+        Some(value) => Ok(value),
+        None => {
+            let value = make()?;
+            Ok(cell.get_or_init(|| value))
+        }
+    }
+}
+
+fn named_zone(name: &str, origin: &str) -> Result<Zone> {
+    Zone::load(name).map_err(|e| {
+        let failure = Failure::usage(format!("{origin}: {e}"));
+        let known: Vec<String> = jiff::tz::db().available().map(|z| z.to_string()).collect();
+        match config::nearest(name, known.iter().map(String::as_str)) {
+            Some(near) => failure.hint(format!("did you mean {near}?")),
+            None => failure.hint("zones have names such as Europe/Berlin or UTC"),
+        }
+    })
+}
+
+/// The zone that `/etc/localtime` links to.
+fn system_zone() -> Option<Zone> {
+    let link = std::fs::read_link("/etc/localtime").ok()?;
+    zone_of_link(&link)
+}
+
+fn zone_of_link(link: &Path) -> Option<Zone> {
+    let (_, name) = link.to_str()?.split_once("zoneinfo/")?;
+    let name = name.trim_start_matches("posix/").trim_start_matches("right/");
+    Zone::load(if name.eq_ignore_ascii_case("etc/utc") { "UTC" } else { name }).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_systems_zone_is_what_its_link_names() {
+        for (link, zone) in [
+            ("/usr/share/zoneinfo/Europe/Berlin", Some("Europe/Berlin")),
+            ("../usr/share/zoneinfo/posix/Asia/Tokyo", Some("Asia/Tokyo")),
+            ("/usr/share/zoneinfo/Etc/UTC", Some("UTC")),
+            ("/somewhere/else", None),
+        ] {
+            assert_eq!(zone_of_link(Path::new(link)).as_ref().map(Zone::name), zone, "{link}");
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! A failure as a user meets it: one sentence, a hint that helps, and an exit code.
+
+use std::fmt;
+
+use ax_storage::OpenError;
+use ax_storage::query::QueryError;
+use serde::Serialize;
+
+/// What went wrong, as scripts tell failures apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// An argument, setting or piece of input that cannot mean anything.
+    Usage,
+    /// Nothing is where something was expected.
+    NotFound,
+    /// The path is a file, or a directory that holds other things.
+    NotAStore,
+    /// A later version of this program made the store.
+    TooNew,
+    /// Bytes on disk are wrong.
+    Damaged,
+    /// Another process was at it for longer than one waits.
+    Busy,
+    /// The question is fine, the data to answer it are gone or too many.
+    Unanswerable,
+    /// All of the input was refused.
+    Refused,
+    /// The system said no.
+    Io,
+    /// Whoever read the output went away: not a failure at all.
+    ClosedPipe,
+    /// A mistake in this program.
+    Bug,
+}
+
+impl Kind {
+    /// As `--json` prints it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::NotFound => "not_found",
+            Self::NotAStore => "not_a_store",
+            Self::TooNew => "too_new",
+            Self::Damaged => "damaged",
+            Self::Busy => "busy",
+            Self::Unanswerable => "unanswerable",
+            Self::Refused => "refused",
+            Self::Io => "io",
+            Self::ClosedPipe => "closed_pipe",
+            Self::Bug => "bug",
+        }
+    }
+
+    /// The process's exit code.
+    pub const fn exit_code(self) -> u8 {
+        match self {
+            Self::ClosedPipe => 0,
+            Self::Usage => exit::USAGE,
+            Self::Damaged | Self::TooNew => exit::DAMAGED,
+            _ => exit::RUNTIME,
+        }
+    }
+}
+
+/// Exit codes that scripts rely on.
+pub mod exit {
+    /// Something failed at run time.
+    pub const RUNTIME: u8 = 1;
+    /// The command line, a setting or a query cannot be understood.
+    pub const USAGE: u8 = 2;
+    /// The store is damaged or was made by a later version.
+    pub const DAMAGED: u8 = 5;
+    /// Ctrl-C.
+    pub const INTERRUPTED: u8 = 130;
+}
+
+/// A failure with what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which sort.
+    pub kind: Kind,
+    /// One sentence without a full stop; names in it are escaped already.
+    pub message: String,
+    /// What may help.
+    pub hint: Option<String>,
+    /// Bytes of the input text that it is about.
+    pub span: Option<(usize, usize)>,
+}
+
+/// What a fallible step of a command gives.
+pub type Result<T, E = Failure> = std::result::Result<T, E>;
+
+impl Failure {
+    /// A failure without a hint.
+    pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
+        Self { kind, message: escaped(&message.to_string()), hint: None, span: None }
+    }
+
+    /// Something on the command line or in a setting makes no sense.
+    pub fn usage(message: impl fmt::Display) -> Self {
+        Self::new(Kind::Usage, message)
+    }
+
+    /// The system refused an operation on `path`.
+    pub fn io(what: &str, path: impl fmt::Display, cause: &std::io::Error) -> Self {
+        Self::new(Kind::Io, format!("cannot {what} {path}: {}", plain(cause)))
+    }
+
+    /// Adds advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl fmt::Display) -> Self {
+        self.hint = Some(escaped(&hint.to_string()));
+        self
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        let kind = match &error {
+            OpenError::Missing { .. } => Kind::NotFound,
+            OpenError::NotADirectory { .. } | OpenError::NotAStore { .. } => Kind::NotAStore,
+            OpenError::TooNew { .. } => Kind::TooNew,
+            OpenError::Damaged { .. } => Kind::Damaged,
+            _ => Kind::Io,
+        };
+        let failure = Self::new(kind, &error);
+        match error {
+            OpenError::Missing { .. } => failure.hint("`ax monitor demo` shows one; `ax monitor import` makes one"),
+            OpenError::NotADirectory { .. } | OpenError::NotAStore { .. } => {
+                failure.hint("give the directory of a store, or an empty or new one, with --store")
+            }
+            OpenError::TooNew { .. } => failure.hint("install the version that made it, or a later one"),
+            OpenError::Damaged { .. } => failure.hint("`ax monitor store verify` says what is left"),
+            OpenError::Io { cause, .. } => match advice(&cause) {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            },
+            _ => failure,
+        }
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        let (kind, hint) = match &error {
+            QueryError::Damaged { .. } => (Kind::Damaged, Some("`ax monitor store verify` says what is left")),
+            QueryError::TooManySteps { .. } => (Kind::Unanswerable, Some("choose a wider --step or a shorter --range")),
+            QueryError::TooManyCells { .. } => {
+                (Kind::Unanswerable, Some("choose a wider --step, fewer --by labels or a filter"))
+            }
+            QueryError::NeedsRaw { .. } => (Kind::Unanswerable, Some("start the range there or later")),
+            QueryError::StepTooFine { .. } => {
+                (Kind::Unanswerable, Some("choose a wider --step, or start the range there or later"))
+            }
+            QueryError::Io { cause, .. } => (Kind::Io, advice(cause)),
+            _ => (Kind::Io, None),
+        };
+        let failure = Self::new(kind, &error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+/// What to do about a system's refusal, for the frequent ones.
+pub fn advice(cause: &std::io::Error) -> Option<&'static str> {
+    use std::io::ErrorKind as E;
+    match cause.kind() {
+        E::PermissionDenied => Some("the store belongs to another user, or its directory may not be written"),
+        E::ReadOnlyFilesystem => Some("the file system is read-only; choose another place with --store"),
+        E::StorageFull | E::QuotaExceeded => Some("free some space; nothing that was recorded before is lost"),
+        _ => None,
+    }
+}
+
+/// A system error without Rust's `(os error 28)`.
+pub fn plain(cause: &std::io::Error) -> String {
+    let text = cause.to_string();
+    match text.find(" (os error ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+/// Text with everything escaped that could move a cursor or turn the reading direction: control
+/// characters (C0, DEL, C1) and bidirectional marks. `\n` is one of them.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if hostile(c) => out.extend(c.escape_unicode()),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn hostile(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_in_a_message_moves_the_cursor() {
+        let failure = Failure::usage("unknown metric '\x1b[2Jlatency\u{202e}\u{9b}'").hint("try\r\nthis");
+        assert_eq!(failure.message, "unknown metric '\\u{1b}[2Jlatency\\u{202e}\\u{9b}'");
+        assert_eq!(failure.hint.as_deref(), Some("try\\r\\nthis"));
+    }
+
+    #[test]
+    fn damage_and_later_formats_exit_with_5() {
+        let path = || "/s".to_owned();
+        for (error, code) in [
+            (OpenError::TooNew { path: path(), version: 9 }, 5),
+            (OpenError::Damaged { path: path(), what: String::new() }, 5),
+            (OpenError::NotAStore { path: path() }, 1),
+            (OpenError::Missing { path: path() }, 1),
+        ] {
+            assert_eq!(Failure::from(error).kind.exit_code(), code);
+        }
+    }
+
+    #[test]
+    fn system_errors_read_like_sentences() {
+        let error = std::io::Error::from_raw_os_error(28);
+        assert_eq!(Failure::io("write", "/s/x", &error).message, "cannot write /s/x: No space left on device");
+    }
+}
