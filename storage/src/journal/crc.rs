@@ -31,8 +31,7 @@ impl Crc {
     pub(crate) fn word(self, word: u64) -> Self {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("sse4.2") {
-            // SAFETY: the processor has SSE 4.2, as just asked.
-            return Self(unsafe { hardware::word(self.0, word) });
+            return Self(hardware::low(hardware::word(u64::from(self.0), word)));
         }
         Self(software(self.0, &word.to_le_bytes()))
     }
@@ -42,63 +41,57 @@ impl Crc {
     pub(crate) fn bytes(self, bytes: &[u8]) -> Self {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("sse4.2") {
-            // SAFETY: the processor has SSE 4.2, as just asked.
-            return Self(unsafe { hardware::bytes(self.0, bytes) });
+            return Self(hardware::bytes(self.0, bytes));
         }
         Self(software(self.0, bytes))
     }
 
-    /// Adds the seven words of a one-slot frame, asking for the instruction once.
+    /// Adds the head and the seven words of a one-slot frame, asking for the instruction once.
     #[inline(always)]
     pub(crate) fn words(self, head: u64, words: &[u64; 7]) -> Self {
         #[cfg(target_arch = "x86_64")]
         if std::arch::is_x86_feature_detected!("sse4.2") {
-            // SAFETY: the processor has SSE 4.2, as just asked.
-            return Self(unsafe { hardware::words(self.0, head, words) });
+            let crc = hardware::word(u64::from(self.0), head);
+            return Self(hardware::low(words.iter().fold(crc, |crc, &w| hardware::word(crc, w))));
         }
         words.iter().fold(self.word(head), |crc, &w| crc.word(w))
     }
 }
 
+/// The `crc32` instruction of SSE 4.2. Written as assembly because an intrinsic cannot be inlined
+/// into a caller that was not compiled for the instruction, and then the words of a frame travel
+/// through memory: 18 ns a frame instead of 7. To be called only where SSE 4.2 was detected.
 #[cfg(target_arch = "x86_64")]
 mod hardware {
-    //! The `crc32` instruction of SSE 4.2.
-    use std::arch::x86_64::{_mm_crc32_u8, _mm_crc32_u64};
+    use std::arch::asm;
 
-    #[inline]
-    #[target_feature(enable = "sse4.2")]
-    pub(super) fn word(crc: u32, word: u64) -> u32 {
-        low(_mm_crc32_u64(u64::from(crc), word))
+    #[inline(always)]
+    pub(super) fn word(mut crc: u64, word: u64) -> u64 {
+        // SAFETY: the instruction reads and writes these two registers only; callers have asked
+        // whether the processor has it.
+        unsafe { asm!("crc32 {0}, {1}", inout(reg) crc, in(reg) word, options(pure, nomem, nostack, preserves_flags)) }
+        crc
     }
 
-    #[inline]
-    #[target_feature(enable = "sse4.2")]
-    pub(super) fn words(crc: u32, head: u64, words: &[u64; 7]) -> u32 {
-        let mut crc = _mm_crc32_u64(u64::from(crc), head);
-        for &word in words {
-            crc = _mm_crc32_u64(crc, word);
-        }
-        low(crc)
-    }
-
-    #[inline]
-    #[target_feature(enable = "sse4.2")]
-    pub(super) fn bytes(crc: u32, bytes: &[u8]) -> u32 {
-        let (words, rest) = bytes.as_chunks::<8>();
-        let mut crc = u64::from(crc);
-        for word in words {
-            crc = _mm_crc32_u64(crc, u64::from_le_bytes(*word));
-        }
-        let mut crc = low(crc);
-        for &byte in rest {
-            crc = _mm_crc32_u8(crc, byte);
+    #[inline(always)]
+    fn byte(mut crc: u32, byte: u8) -> u32 {
+        // SAFETY: as above.
+        unsafe {
+            asm!("crc32 {0:e}, {1}", inout(reg) crc, in(reg_byte) byte, options(pure, nomem, nostack, preserves_flags));
         }
         crc
     }
 
+    #[inline]
+    pub(super) fn bytes(crc: u32, bytes: &[u8]) -> u32 {
+        let (words, rest) = bytes.as_chunks::<8>();
+        let crc = words.iter().fold(u64::from(crc), |crc, w| word(crc, u64::from_le_bytes(*w)));
+        rest.iter().fold(low(crc), |crc, &b| byte(crc, b))
+    }
+
     /// The instruction leaves the upper half zero.
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half is zero")]
-    fn low(crc: u64) -> u32 {
+    #[inline(always)]
+    pub(super) fn low(crc: u64) -> u32 {
         crc as u32
     }
 }
