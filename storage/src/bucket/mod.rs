@@ -1,6 +1,7 @@
 //! What a tier keeps for one provider and one stretch of time: cells with exact counters and
 //! histograms. This file has the plain data; `codec` its bytes.
 
+pub mod codec;
 mod stat;
 mod table;
 

@@ -195,6 +195,7 @@ impl<'a> Entries<'a> {
     /// # Errors
     /// Bytes that [`encode`] cannot have written. (Only the sum of all counts is not looked at.)
     #[inline]
+    #[expect(clippy::should_implement_trait, reason = "`?` on each entry reads better than an iterator of results")]
     pub fn next(&mut self) -> Result<Option<(u32, u64)>, Malformed> {
         if self.run == 0 {
             if self.input.is_empty() {

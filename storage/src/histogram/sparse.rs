@@ -160,6 +160,7 @@ impl Stream<'_> {
     /// # Errors
     /// Damaged bytes.
     #[inline]
+    #[expect(clippy::should_implement_trait, reason = "`?` on each entry reads better than an iterator of results")]
     pub fn next(&mut self) -> Result<Option<(u32, u64)>, Malformed> {
         if self.few_at < self.few_len {
             self.few_at += 1;

@@ -52,12 +52,6 @@ impl<'a> Input<'a> {
         self.rest.is_empty()
     }
 
-    /// How many bytes are left.
-    #[inline]
-    pub(crate) const fn len(&self) -> usize {
-        self.rest.len()
-    }
-
     /// The next number.
     #[inline]
     pub(crate) fn number(&mut self) -> Result<u64, Malformed> {
@@ -133,9 +127,31 @@ impl<'a> Input<'a> {
 
     /// Passes over `n` numbers of any width.
     #[inline]
-    pub(crate) fn skip(&mut self, n: usize) -> Result<(), Malformed> {
-        for _ in 0..n {
-            self.wide_number()?;
+    pub(crate) fn skip(&mut self, mut n: usize) -> Result<(), Malformed> {
+        // Every byte below 0x80 ends a number: count them eight at a time.
+        while n > 0 {
+            let Some(chunk) = self.rest.first_chunk::<8>() else { return self.skip_last(n) };
+            let mut ends = !u64::from_le_bytes(*chunk) & 0x8080_8080_8080_8080;
+            let found = ends.count_ones() as usize;
+            if found < n {
+                n -= found;
+                self.rest = &self.rest[8..];
+                continue;
+            }
+            for _ in 1..n {
+                ends &= ends - 1;
+            }
+            self.rest = &self.rest[ends.trailing_zeros() as usize / 8 + 1..];
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    fn skip_last(&mut self, mut n: usize) -> Result<(), Malformed> {
+        while n > 0 {
+            let (byte, rest) = self.rest.split_first().ok_or(SHORT)?;
+            self.rest = rest;
+            n -= usize::from(*byte < 0x80);
         }
         Ok(())
     }
