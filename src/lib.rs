@@ -1,8 +1,11 @@
 //! Latency, errors and cost of every LLM provider a program calls, on its own machine.
 
+pub mod aggregator;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
 pub mod error;
 pub mod import;
 pub mod metric;
+
+pub use aggregator::Monitor;

@@ -4,9 +4,10 @@
 //! Layout, little endian: magic `AXSTORE\n` (8) | format version u32 | uuid 16 bytes |
 //! created, ms since 1970 u64 | length of the zone's name u16 | name | CRC32 of all before u32.
 
-use std::fs::File;
+use std::fs::{File, FileTimes};
 use std::io::{self, Read, Write};
 use std::path::Path;
+use std::time::SystemTime;
 
 use crate::fs;
 use crate::paths::Paths;
@@ -176,6 +177,8 @@ fn absent(root: &Path) -> OpenError {
 fn write(path: &Path, identity: &Identity) -> io::Result<()> {
     let mut file = fs::create_new(path)?;
     file.write_all(&encode(identity))?;
+    // The modification time tells when the last upkeep pass ended; there was none yet.
+    file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH))?;
     file.sync_all()
 }
 

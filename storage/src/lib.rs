@@ -6,14 +6,18 @@ pub mod event;
 pub mod fs;
 pub mod histogram;
 pub mod identity;
+pub mod import;
 pub mod journal;
 pub mod paths;
 pub mod query;
 pub mod raw;
+pub mod rollup;
 pub mod row;
 pub mod store;
 pub mod tier;
 pub mod time;
+pub mod verify;
 
 pub use identity::OpenError;
+pub use rollup::{TickError, TickReport};
 pub use store::Store;

@@ -73,7 +73,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// A half-open range of time: `start` is in it, `end` is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimeRange {
     /// First millisecond in the range.
     pub start: Timestamp,

@@ -27,6 +27,11 @@ impl Table {
         Self::DetailDay,
     ];
 
+    /// Its position in [`Table::ALL`].
+    pub fn position(self) -> usize {
+        Self::ALL.iter().position(|t| *t == self).unwrap_or(0)
+    }
+
     /// Its name in the database, in messages and in checksums.
     pub const fn name(self) -> &'static str {
         match self {

@@ -12,6 +12,7 @@ use plan::{Filter, Plan};
 use series::Series;
 use source::Source;
 
+use crate::raw::SegmentError;
 use crate::row::{Names, Row};
 use crate::time::TimeRange;
 
@@ -56,6 +57,9 @@ pub enum QueryError {
     /// The database refused or failed.
     #[error("{0}")]
     Database(String),
+    /// A later version made it.
+    #[error("{0}")]
+    TooNew(String),
     /// Bytes on disk are damaged.
     #[error("{file} is damaged at {offset}: {what}")]
     Damaged {
@@ -102,4 +106,17 @@ pub enum QueryError {
         /// The earliest time with buckets as fine as the step.
         from: crate::time::Timestamp,
     },
+}
+
+impl From<SegmentError> for QueryError {
+    fn from(error: SegmentError) -> Self {
+        match error {
+            SegmentError::Io { file, cause } => Self::Io { file, cause },
+            SegmentError::Damaged { file, offset, what } => Self::Damaged { file, offset: offset.to_string(), what },
+            SegmentError::OtherStore { ref file, .. } => {
+                Self::Damaged { file: file.clone(), offset: "0".into(), what: error.to_string() }
+            }
+            error @ SegmentError::TooNew { .. } => Self::TooNew(error.to_string()),
+        }
+    }
 }

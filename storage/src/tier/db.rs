@@ -107,6 +107,11 @@ impl Db {
         &self.path
     }
 
+    /// Whether the file was ever made.
+    pub fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
     /// Runs `work` in one write transaction and commits it when it succeeds; nothing is changed
     /// when it fails. Makes the file when there is none.
     ///

@@ -1,11 +1,20 @@
 //! Buckets, checkpoints and the manifest in one redb file.
 
 pub mod db;
-#[expect(dead_code, reason = "the rollup that uses it comes next")]
+mod manifest;
+mod meta;
 mod names;
+mod row;
 pub mod schema;
+mod write;
 
 use redb::WriteTransaction;
+
+pub(crate) use manifest::{JournalKey, Listed, Manifest, ManifestWriter};
+pub(crate) use meta::Closing;
+pub(crate) use names::NameWriter;
+pub(crate) use row::{RowValue, place};
+pub(crate) use write::BucketWriter;
 
 use crate::bucket::Table;
 
@@ -21,5 +30,6 @@ fn create_tables(transaction: &WriteTransaction) -> Result<(), redb::TableError>
     transaction.open_table(schema::SEGMENTS)?;
     transaction.open_table(schema::SEEN_IDS)?;
     transaction.open_table(schema::CONSUMED)?;
+    transaction.open_table(schema::DROPS)?;
     Ok(())
 }

@@ -1,13 +1,10 @@
 //! The store's own ids of names, which bucket cells use.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::db::{Db, DbError};
 use super::schema::{NAME_IDS, NAMES};
-use crate::row::{NameId, Names};
+use crate::row::NameId;
 
 /// Gives names ids inside a write transaction.
 pub(crate) struct NameWriter<'t> {
@@ -39,29 +36,5 @@ impl<'t> NameWriter<'t> {
         self.names.insert(id, name).map_err(|e| self.db.error(e))?;
         self.ids.insert(name, id).map_err(|e| self.db.error(e))?;
         Ok(id)
-    }
-}
-
-/// Translates the ids of one batch into the store's, each looked up once.
-pub(crate) struct Translation<'a, 't> {
-    batch: &'a Names,
-    writer: &'a mut NameWriter<'t>,
-    known: HashMap<NameId, NameId, RandomState>,
-}
-
-impl<'a, 't> Translation<'a, 't> {
-    /// Nothing is looked up yet.
-    pub(crate) fn new(batch: &'a Names, writer: &'a mut NameWriter<'t>) -> Self {
-        Self { batch, writer, known: HashMap::default() }
-    }
-
-    /// The store's id of the batch's `id`.
-    pub(crate) fn id(&mut self, id: NameId) -> Result<NameId, DbError> {
-        if let Some(&known) = self.known.get(&id) {
-            return Ok(known);
-        }
-        let store = self.writer.id(self.batch.get(id))?;
-        self.known.insert(id, store);
-        Ok(store)
     }
 }

@@ -7,6 +7,7 @@ use bincode::{Decode, Encode};
 use redb::TableDefinition;
 
 use crate::bucket::Table;
+use crate::time::TimeRange;
 
 /// Key of a bucket: provider and start of the bucket in ms since 1970.
 pub type BucketKey = (&'static str, u64);
@@ -32,6 +33,9 @@ pub const SEGMENTS: TableDefinition<'_, (u64, u128), &[u8]> = TableDefinition::n
 pub const SEEN_IDS: TableDefinition<'_, u128, u32> = TableDefinition::new("seen_ids");
 /// What imports consumed of inputs: head fingerprint and length, to the hash of that length.
 pub const CONSUMED: TableDefinition<'_, (u128, u64), u128> = TableDefinition::new("consumed");
+/// Events a recorder could not write, by its number and the reason's: what the headers of its
+/// journals said before they were sealed and removed.
+pub const DROPS: TableDefinition<'_, (u128, u8), u64> = TableDefinition::new("drops");
 /// Single numbers, see the constants beginning with `META_`.
 pub const META: TableDefinition<'_, &str, u128> = TableDefinition::new("meta");
 
@@ -58,6 +62,13 @@ pub struct Checkpoint {
     pub max_ts: u64,
     /// Its events are in sealed segments: a tombstone until the file is gone for good.
     pub retired: bool,
+}
+
+impl Checkpoint {
+    /// Whether events of `range` may be among those that are rolled up.
+    pub fn meets(&self, range: TimeRange) -> bool {
+        self.events > 0 && !self.retired && self.min_ts < range.end.millis() && self.max_ts >= range.start.millis()
+    }
 }
 
 /// A sealed segment in the manifest.

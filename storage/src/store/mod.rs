@@ -1,10 +1,23 @@
 //! `Store`: the one handle over a directory.
 
+mod ask;
+mod events;
+mod info;
+mod view;
+
 use std::path::Path;
 
-pub use crate::identity::{Identity, OpenError};
+pub(crate) use events::{RolledUp, journal_key};
+pub use info::{Bytes, Info, Recorders};
+pub(crate) use view::{View, journal_problems};
+
+use crate::identity::{Identity, OpenError};
+use crate::query::QueryError;
+use crate::raw::Segment;
+use crate::tier::Listed;
 
 use crate::paths::Paths;
+use crate::tier::Closing;
 use crate::tier::db::Db;
 use crate::time::{Timestamp, Zone};
 
@@ -70,5 +83,16 @@ impl Store {
     /// Its database, for the typed tables of layers above.
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// What closing needs to know.
+    pub(crate) fn closing(&self) -> Closing<'_> {
+        Closing { db: &self.db, created: self.identity.created, zone: &self.identity.zone }
+    }
+
+    /// Opens a listed segment.
+    pub(crate) fn segment(&self, listed: &Listed) -> Result<Segment, QueryError> {
+        let path = self.paths.segment(listed.day, listed.uuid);
+        Ok(Segment::open(&path, self.uuid())?)
     }
 }

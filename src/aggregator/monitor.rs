@@ -1,0 +1,132 @@
+//! `Monitor`: a thread of the application's own that runs the upkeep pass each minute.
+
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use ax_storage::clock::{Clock, SystemClock};
+use ax_storage::time::{Timestamp, Zone};
+use ax_storage::{OpenError, Store, TickReport};
+
+/// How a [`Monitor`] works.
+#[derive(Clone)]
+pub struct Options {
+    /// Time between two passes; a minute unless said otherwise.
+    pub every: Duration,
+    /// Zone whose midnights cut the days of a store that is made here. One that exists keeps its own.
+    pub zone: Zone,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { every: Duration::from_secs(60), zone: Zone::utc(), clock: Arc::new(SystemClock) }
+    }
+}
+
+/// What the passes so far came to.
+#[derive(Clone, Debug, Default)]
+pub struct Status {
+    /// Passes run by this monitor; those that another process ran in time are not among them.
+    pub passes: u64,
+    /// What the last one did.
+    pub last: Option<TickReport>,
+    /// Why the last one failed, if it did. The next one tries again.
+    pub error: Option<String>,
+}
+
+/// Runs the upkeep pass in a thread until it is dropped.
+///
+/// Several monitors on one store, in one process or many, do no harm: one of them does the work.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let monitor = ax_monitor::Monitor::start("/var/lib/my-app/ax".as_ref(), Default::default())?;
+/// // … the application runs …
+/// drop(monitor); // ends the thread after the pass it is in
+/// # Ok(()) }
+/// ```
+pub struct Monitor {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    stop: bool,
+    status: Status,
+}
+
+impl Shared {
+    /// A panic elsewhere must not take the application down with it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Monitor {
+    /// Opens or makes the store in `dir` and starts the thread. The first pass begins at once.
+    ///
+    /// # Errors
+    /// When the directory cannot be a store, see [`OpenError`], or no thread can be started.
+    pub fn start(dir: &Path, options: Options) -> Result<Self, OpenError> {
+        let store = Store::open_or_create(dir, &options.zone, options.clock.now())?;
+        let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new() });
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("ax-monitor".into())
+            .spawn(move || run(&store, &options, &theirs))
+            .map_err(|cause| OpenError::Io { path: dir.display().to_string(), cause })?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// What the passes so far came to.
+    pub fn status(&self) -> Status {
+        self.shared.lock().status.clone()
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        self.shared.lock().stop = true;
+        self.shared.wake.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A pass that panicked has nothing more to say.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn run(store: &Store, options: &Options, shared: &Shared) {
+    loop {
+        let result = store.tick_if_due(options.clock.now());
+        let mut state = shared.lock();
+        match result {
+            Ok(report) => {
+                state.status.passes += u64::from(!report.skipped);
+                state.status.last = Some(report);
+                state.status.error = None;
+            }
+            Err(error) => state.status.error = Some(error.to_string()),
+        }
+        let pause = until_next(options.clock.now(), options.every);
+        let (state, _) =
+            shared.wake.wait_timeout_while(state, pause, |state| !state.stop).unwrap_or_else(PoisonError::into_inner);
+        if state.stop {
+            return;
+        }
+    }
+}
+
+/// Time to the next multiple of `every`, so that the passes of several processes meet and one wins.
+fn until_next(now: Timestamp, every: Duration) -> Duration {
+    let every_ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1);
+    Duration::from_millis(every_ms - now.millis() % every_ms)
+}

@@ -1,0 +1,183 @@
+//! Bulk import: batches go straight into sealed segments and tiers, never through a journal.
+//!
+//! Each batch is one transaction with its segments' manifest entries, its event ids and how much of
+//! the input it consumed: after a crash an import continues where the last batch ended.
+
+use redb::{ReadableTable, WriteTransaction};
+
+use crate::raw::{self, Sources};
+use crate::rollup::{Tiers, listed, seal_days};
+use crate::row::Batch;
+use crate::store::Store;
+use crate::tier::ManifestWriter;
+use crate::tier::db::{Db, DbError};
+use crate::tier::schema::{CONSUMED, SEEN_IDS};
+use crate::time::{DAY_MS, Timestamp};
+
+/// An event id counts as seen for so many days of event time.
+const SEEN_DAYS: u32 = 365;
+
+/// What an import read of an input: its length and the 128-bit hash of that much of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Consumed {
+    /// Bytes, decompressed.
+    pub len: u64,
+    /// Hash of the first `len` bytes.
+    pub hash: u128,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Added {
+    /// Events that are in the store now.
+    pub imported: u64,
+    /// Events left out because their id is there already.
+    pub duplicates: u64,
+    /// Their positions in the batch.
+    pub duplicate_rows: Vec<u32>,
+}
+
+/// Why a batch was not taken. Nothing of it is in the store then.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// A segment could not be written.
+    #[error(transparent)]
+    Seal(#[from] raw::SealError),
+}
+
+/// A running import: batch after batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Import<'s> {
+    store: &'s Store,
+}
+
+impl Store {
+    /// Begins an import.
+    pub fn import(&self) -> Import<'_> {
+        Import { store: self }
+    }
+}
+
+impl Import<'_> {
+    /// What earlier imports consumed of inputs that begin like this one. `head` names kind, format
+    /// and first bytes of the input. Shortest first.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn remembered(&self, head: u128) -> Result<Vec<Consumed>, ImportError> {
+        let db = self.store.db();
+        let read = db.read(|transaction| {
+            let table = transaction.open_table(CONSUMED).map_err(|e| db.error(e))?;
+            let rows = table.range((head, 0)..=(head, u64::MAX)).map_err(|e| db.error(e))?;
+            rows.map(|row| {
+                let (key, hash) = row.map_err(|e| db.error(e))?;
+                Ok(Consumed { len: key.value().1, hash: hash.value() })
+            })
+            .collect()
+        });
+        match read {
+            Err(DbError::Missing { .. }) => Ok(Vec::new()),
+            other => Ok(other?),
+        }
+    }
+
+    /// Takes the events of `batch` but for those whose id is there already, and notes that so much
+    /// of the input is done. All of it in one transaction, or nothing. The batch is left sorted by
+    /// time and without the duplicates.
+    ///
+    /// # Errors
+    /// When the medium or the database refuses; the store is as it was then.
+    pub fn add(&self, batch: &mut Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, ImportError> {
+        let store = self.store;
+        let (added, sealed) = store.db().write(|transaction| {
+            let duplicate_rows = self.note_ids(transaction, batch)?;
+            remove(batch, &duplicate_rows);
+            let sources = || Sources { import: Some(head), ..Sources::default() };
+            // Columns on one core, buckets on the other.
+            let batch = &*batch;
+            let (sealed, applied) = std::thread::scope(|scope| {
+                let sealing = scope.spawn(|| seal_days(store, batch, sources));
+                let applied = Tiers::open(store, transaction).and_then(|mut t| t.apply(&batch.names, &batch.rows));
+                (sealing.join(), applied)
+            });
+            applied?;
+            let sealed = sealed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            let mut manifest = ManifestWriter::open(store.db(), transaction)?;
+            sealed.iter().try_for_each(|s| manifest.list(&listed(s)))?;
+            note_consumed(store.db(), transaction, head, consumed)?;
+            let (imported, duplicates) = (batch.rows.len() as u64, duplicate_rows.len() as u64);
+            Ok::<_, ImportError>((Added { imported, duplicates, duplicate_rows }, sealed))
+        })?;
+        // Their locks were held until now, so that nobody took them for left-overs.
+        drop(sealed);
+        Ok(added)
+    }
+
+    /// Remembers the event ids of the batch: the positions of rows whose id was known.
+    fn note_ids(&self, transaction: &WriteTransaction, batch: &Batch) -> Result<Vec<u32>, DbError> {
+        let mut ids: Vec<(u128, u32)> = (0u32..)
+            .zip(&batch.rows)
+            .filter(|(_, row)| row.event_id != 0)
+            .map(|(at, row)| (fingerprint(batch.names.get(row.provider), batch.names.get(row.event_id)), at))
+            .collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Sorted, they touch few pages of the table; of two in the batch the first counts.
+        ids.sort_unstable();
+        let db = self.store.db();
+        let mut seen = transaction.open_table(SEEN_IDS).map_err(|e| db.error(e))?;
+        let mut duplicates = Vec::new();
+        for (id, position) in ids {
+            let day = day_number(batch.rows[position as usize].ts);
+            let known = seen.get(id).map_err(|e| db.error(e))?.map(|d| d.value());
+            if known.is_some_and(|d| d.abs_diff(day) < SEEN_DAYS) {
+                duplicates.push(position);
+            } else {
+                seen.insert(id, day).map_err(|e| db.error(e))?;
+            }
+        }
+        duplicates.sort_unstable();
+        Ok(duplicates)
+    }
+}
+
+/// Removes the rows at the sorted `positions` and sorts the rest by time.
+fn remove(batch: &mut Batch, positions: &[u32]) {
+    let mut gone = positions.iter().peekable();
+    let mut position = 0;
+    batch.rows.retain(|_| {
+        position += 1;
+        gone.next_if_eq(&&(position - 1)).is_none()
+    });
+    batch.rows.sort_by_key(|row| row.ts);
+}
+
+/// Notes what was consumed of the input.
+fn note_consumed(
+    db: &Db,
+    transaction: &WriteTransaction,
+    head: u128,
+    consumed: Option<Consumed>,
+) -> Result<(), DbError> {
+    let Some(consumed) = consumed else { return Ok(()) };
+    let mut table = transaction.open_table(CONSUMED).map_err(|e| db.error(e))?;
+    table.insert((head, consumed.len), consumed.hash).map_err(|e| db.error(e))?;
+    Ok(())
+}
+
+fn fingerprint(provider: &str, event_id: &str) -> u128 {
+    let mut hasher = xxhash_rust::xxh3::Xxh3::new();
+    hasher.update(provider.as_bytes());
+    hasher.update(&[0]);
+    hasher.update(event_id.as_bytes());
+    hasher.digest128()
+}
+
+fn day_number(t: Timestamp) -> u32 {
+    u32::try_from(t.millis() / DAY_MS).expect("days until the year 9999 fit")
+}

@@ -1,0 +1,203 @@
+//! Brings a batch of events into every tier inside one write transaction.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use redb::{ReadableTable, Table as RedbTable, WriteTransaction};
+
+use super::detail::{fold_detail, fold_dist};
+use super::fold::{ClosedTo, StoreIds, fold};
+use crate::bucket::Table;
+use crate::row::{Body, NameId, Names, Row};
+use crate::store::Store;
+use crate::tier::db::{Db, DbError};
+use crate::tier::schema::{META, PROVIDERS, closed_to_key};
+use crate::tier::{BucketWriter, Closing, NameWriter};
+use crate::time::{Tier, TimeRange, Timestamp};
+
+/// Name that stands for everything beyond a bound.
+pub const OTHER: &str = "(other)";
+
+/// All tables that events change, open for writing.
+pub(crate) struct Tiers<'t> {
+    db: &'t Db,
+    closing: Closing<'t>,
+    meta: RedbTable<'t, &'static str, u128>,
+    providers: RedbTable<'t, &'static str, (u64, u64)>,
+    names: NameWriter<'t>,
+    writers: Writers<'t>,
+}
+
+/// A writer for each table, opened at its first use.
+pub(crate) struct Writers<'t> {
+    db: &'t Db,
+    transaction: &'t WriteTransaction,
+    open: HashMap<Table, BucketWriter<'t>, RandomState>,
+}
+
+impl<'t> Writers<'t> {
+    /// The writer of `table`.
+    pub(crate) fn of(&mut self, table: Table) -> Result<&mut BucketWriter<'t>, DbError> {
+        if !self.open.contains_key(&table) {
+            self.open.insert(table, BucketWriter::open(self.db, self.transaction, table)?);
+        }
+        Ok(self.open.get_mut(&table).expect("it was just put there"))
+    }
+}
+
+impl<'t> Tiers<'t> {
+    /// Opens the tables of `transaction`.
+    pub(crate) fn open(store: &'t Store, transaction: &'t WriteTransaction) -> Result<Self, DbError> {
+        let db = store.db();
+        Ok(Self {
+            db,
+            closing: store.closing(),
+            meta: transaction.open_table(META).map_err(|e| db.error(e))?,
+            providers: transaction.open_table(PROVIDERS).map_err(|e| db.error(e))?,
+            names: NameWriter::open(db, transaction)?,
+            writers: Writers { db, transaction, open: HashMap::default() },
+        })
+    }
+
+    /// Adds `rows`, which must be sorted by time, to `1m`, and to what is closed of the rest.
+    pub(crate) fn apply(&mut self, names: &Names, rows: &[Row]) -> Result<(), DbError> {
+        let ids = self.translate(names, rows)?;
+        let ids = StoreIds { ids: &ids, other: self.names.id(OTHER)? };
+        let closed_to = ClosedTo {
+            five_minutes: self.closed_to(Table::Tier(Tier::FiveMinutes))?,
+            hour: self.closed_to(Table::Tier(Tier::Hour))?,
+            day: self.closed_to(Table::Tier(Tier::Day))?,
+        };
+        let writers = &mut self.writers;
+        fold(rows, &ids, self.closing.zone, &closed_to, &mut |tier, provider, range, bucket| {
+            writers.of(Table::Tier(tier))?.add(names.get(provider), range, bucket)
+        })?;
+        for table in [Table::DistHour, Table::DistDay, Table::DetailDay] {
+            let closed_to = self.closed_to(table)?;
+            self.apply_to(table, names, &ids, rows, TimeRange { start: Timestamp::MIN, end: closed_to })?;
+        }
+        self.note_providers(names, rows)
+    }
+
+    /// Adds those of the sorted `rows` whose bucket begins in `range` to one of the tables that are
+    /// folded from events alone.
+    fn apply_to(
+        &mut self,
+        table: Table,
+        names: &Names,
+        ids: &StoreIds<'_>,
+        rows: &[Row],
+        range: TimeRange,
+    ) -> Result<(), DbError> {
+        let zone = self.closing.zone;
+        let writers = &mut self.writers;
+        let wanted = |bucket: TimeRange| range.contains(bucket.start);
+        let dist = |tier: Tier, writers: &mut Writers<'t>| {
+            fold_dist(rows, ids, &mut |t| tier.bucket(t, zone), &wanted, &mut |provider, range, dist| {
+                writers.of(table)?.add(names.get(provider), range, &dist)
+            })
+        };
+        match table {
+            Table::DistHour => dist(Tier::Hour, writers),
+            Table::DistDay => dist(Tier::Day, writers),
+            Table::DetailDay => fold_detail(rows, ids, zone, &wanted, &mut |provider, range, detail| {
+                writers.of(table)?.add(names.get(provider), range, &detail)
+            }),
+            Table::Tier(_) => Ok(()),
+        }
+    }
+
+    /// The same for events that are in the tiers already, when buckets of `range` are being closed.
+    pub(crate) fn apply_closing(
+        &mut self,
+        table: Table,
+        names: &Names,
+        rows: &[Row],
+        range: TimeRange,
+    ) -> Result<(), DbError> {
+        let ids = self.translate_all(names, rows)?;
+        let ids = StoreIds { ids: &ids, other: self.names.id(OTHER)? };
+        self.apply_to(table, names, &ids, rows, range)
+    }
+
+    /// Up to where `table` is closed.
+    pub(crate) fn closed_to(&self, table: Table) -> Result<Timestamp, DbError> {
+        self.closing.closed_to(&self.meta, table)
+    }
+
+    /// Moves [`Tiers::closed_to`].
+    pub(crate) fn set_closed_to(&mut self, table: Table, to: Timestamp) -> Result<(), DbError> {
+        let value = u128::from(to.millis());
+        self.meta.insert(closed_to_key(table).as_str(), value).map_err(|e| self.db.error(e))?;
+        Ok(())
+    }
+
+    /// Every provider that ever had an event.
+    pub(crate) fn providers(&self) -> Result<Vec<String>, DbError> {
+        let all = self.providers.iter().map_err(|e| self.db.error(e))?;
+        all.map(|row| row.map(|(name, _)| name.value().to_owned()).map_err(|e| self.db.error(e))).collect()
+    }
+
+    /// The writers, for closing one table from another.
+    pub(crate) fn writers(&mut self) -> &mut Writers<'t> {
+        &mut self.writers
+    }
+
+    /// Rows written in all tables.
+    pub(crate) fn written(&self) -> u64 {
+        self.writers.open.values().map(BucketWriter::written).sum()
+    }
+
+    /// The store's ids of the names that cells of `rows` will refer to.
+    fn translate(&mut self, names: &Names, rows: &[Row]) -> Result<Vec<NameId>, DbError> {
+        let detailed = self.closed_to(Table::DetailDay)?;
+        self.translate_some(names, rows, |row| row.ts < detailed)
+    }
+
+    fn translate_all(&mut self, names: &Names, rows: &[Row]) -> Result<Vec<NameId>, DbError> {
+        self.translate_some(names, rows, |_| true)
+    }
+
+    fn translate_some(
+        &mut self,
+        names: &Names,
+        rows: &[Row],
+        with_user: impl Fn(&Row) -> bool,
+    ) -> Result<Vec<NameId>, DbError> {
+        let mut needed = vec![false; names.len()];
+        for row in rows {
+            needed[row.model as usize] = true;
+            match &row.body {
+                Body::Request(r) => {
+                    needed[r.error as usize] = true;
+                    needed[r.service_tier as usize] = true;
+                    needed[row.user as usize] |= with_user(row);
+                }
+                Body::Cache(_) => {}
+                Body::Rate(r) => needed[r.limit_type as usize] = true,
+            }
+        }
+        needed[0] = false;
+        let id_of = |(name, needed): (&str, &bool)| if *needed { self.names.id(name) } else { Ok(0) };
+        names.iter().zip(&needed).map(id_of).collect()
+    }
+
+    /// Widens each provider's first and last event time.
+    fn note_providers(&mut self, names: &Names, rows: &[Row]) -> Result<(), DbError> {
+        let mut spans: HashMap<NameId, (u64, u64), RandomState> = HashMap::default();
+        for row in rows {
+            let t = row.ts.millis();
+            let span = spans.entry(row.provider).or_insert((t, t));
+            *span = (span.0.min(t), span.1.max(t));
+        }
+        for (provider, (first, last)) in spans {
+            let name = names.get(provider);
+            let known = self.providers.get(name).map_err(|e| self.db.error(e))?.map(|v| v.value());
+            let wider = known.map_or((first, last), |(f, l)| (f.min(first), l.max(last)));
+            if known != Some(wider) {
+                self.providers.insert(name, wider).map_err(|e| self.db.error(e))?;
+            }
+        }
+        Ok(())
+    }
+}

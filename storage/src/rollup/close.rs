@@ -1,0 +1,104 @@
+//! The closing step of a pass: a coarser bucket is written once, when its time is over, from the
+//! finer ones; distributions and details from the events themselves.
+
+use redb::ReadTransaction;
+
+use super::apply::Tiers;
+use crate::bucket::{Bucket, Table};
+use crate::store::{RolledUp, Store};
+use crate::tier::db::DbError;
+use crate::tier::schema::META;
+use crate::time::{Tier, TimeRange, Timestamp, Zone};
+
+/// How long after its end a bucket waits for stragglers. Later ones are merged in one by one.
+const GRACE_MS: u64 = 2 * 60_000;
+
+/// Closed from the next finer tier, finest first, in one transaction: a tier is never closed
+/// further than the one below it.
+const FROM_TIERS: [Tier; 3] = [Tier::FiveMinutes, Tier::Hour, Tier::Day];
+/// Folded from events.
+const FROM_EVENTS: [Table; 3] = [Table::DistHour, Table::DistDay, Table::DetailDay];
+
+impl Store {
+    /// Closes every coarse bucket whose time is over at `now`: rows written.
+    pub(crate) fn close_due(&self, now: Timestamp) -> Result<u64, DbError> {
+        let (tiers_due, events_due) = self.db().read(|t| self.due(t, now))?;
+        let mut written = 0;
+        if tiers_due {
+            written += self.db().write(|transaction| {
+                let mut tiers = Tiers::open(self, transaction)?;
+                for tier in FROM_TIERS {
+                    close_from_finer(&mut tiers, tier, now, self.zone())?;
+                }
+                Ok::<_, DbError>(tiers.written())
+            })?;
+        }
+        if events_due {
+            written += self.db().write(|transaction| {
+                let events = RolledUp::within(self, transaction)?;
+                let mut tiers = Tiers::open(self, transaction)?;
+                for table in FROM_EVENTS {
+                    close_from_events(&mut tiers, &events, table, now, self.zone())?;
+                }
+                Ok::<_, DbError>(tiers.written())
+            })?;
+        }
+        Ok(written)
+    }
+
+    /// Whether anything is due: tiers, and what is folded from events.
+    fn due(&self, transaction: &ReadTransaction, now: Timestamp) -> Result<(bool, bool), DbError> {
+        let meta = transaction.open_table(META).map_err(|e| self.db().error(e))?;
+        let mut due = (false, false);
+        for table in Table::ALL {
+            let is = self.closing().closed_to(&meta, table)? < target(table.tier(), now, self.zone());
+            match table {
+                Table::Tier(_) => due.0 |= is,
+                Table::DistHour | Table::DistDay | Table::DetailDay => due.1 |= is,
+            }
+        }
+        Ok(due)
+    }
+}
+
+/// Start of the first bucket that is not over yet.
+fn target(tier: Tier, now: Timestamp, zone: &Zone) -> Timestamp {
+    tier.bucket(now.minus_ms(GRACE_MS), zone).start
+}
+
+fn close_from_finer(tiers: &mut Tiers<'_>, tier: Tier, now: Timestamp, zone: &Zone) -> Result<(), DbError> {
+    let (table, finer) = (Table::Tier(tier), Table::Tier(tier.finer().unwrap_or(Tier::Minute)));
+    let range = TimeRange { start: tiers.closed_to(table)?, end: target(tier, now, zone) };
+    if range.is_empty() {
+        return Ok(());
+    }
+    for provider in tiers.providers()? {
+        let mut closed: Vec<(TimeRange, Bucket)> = Vec::new();
+        tiers.writers().of(finer)?.scan::<Bucket>(&provider, range, &mut |start, bucket| {
+            match closed.last_mut() {
+                Some((range, open)) if start < range.end => open.merge(&bucket),
+                _ => closed.push((tier.bucket(start, zone), bucket)),
+            }
+            Ok(())
+        })?;
+        for (range, bucket) in &closed {
+            tiers.writers().of(table)?.add(&provider, *range, bucket)?;
+        }
+    }
+    tiers.set_closed_to(table, range.end)
+}
+
+fn close_from_events(
+    tiers: &mut Tiers<'_>,
+    events: &RolledUp<'_>,
+    table: Table,
+    now: Timestamp,
+    zone: &Zone,
+) -> Result<(), DbError> {
+    let range = TimeRange { start: tiers.closed_to(table)?, end: target(table.tier(), now, zone) };
+    if range.is_empty() {
+        return Ok(());
+    }
+    events.each(range, &mut |names, rows| tiers.apply_closing(table, names, rows, range))?;
+    tiers.set_closed_to(table, range.end)
+}

@@ -1,0 +1,16 @@
+//! From events to buckets: pure folds, and the upkeep pass that runs them.
+
+mod apply;
+mod close;
+mod detail;
+mod expected;
+mod fold;
+mod orphans;
+mod pass;
+mod seal;
+
+pub use apply::OTHER;
+pub(crate) use apply::Tiers;
+pub(crate) use expected::{Expected, Place};
+pub use pass::{TickError, TickReport};
+pub(crate) use seal::{listed, seal_days};

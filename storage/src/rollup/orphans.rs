@@ -1,0 +1,79 @@
+//! Removes segment files that no manifest lists: a writer was killed before its commit.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::pass::{TickError, io};
+use crate::fs;
+use crate::journal::{Reader, list};
+use crate::raw::Segment;
+use crate::store::{Store, journal_key};
+use crate::tier::JournalKey;
+
+impl Store {
+    /// Removes what a killed writer left. A file is a left-over only if nobody holds its lock, a
+    /// manifest read after that still lacks it, and its events can be read elsewhere: journals that
+    /// are still there, or an input whose import was never committed. What cannot be judged stays,
+    /// and verification reports it.
+    pub(super) fn remove_orphans(&self) -> Result<(), TickError> {
+        let files = self.segment_files().map_err(|e| io(&self.paths().raw_dir(), e))?;
+        let unlisted = |store: &Self| -> Result<Vec<PathBuf>, TickError> {
+            let manifest = store.manifest()?;
+            let listed: HashSet<PathBuf> =
+                manifest.segments.iter().map(|s| store.paths().segment(s.day, s.uuid)).collect();
+            Ok(files.iter().filter(|f| !listed.contains(*f)).cloned().collect())
+        };
+        let mut free = Vec::new();
+        for path in unlisted(self)? {
+            let Ok(file) = fs::open_read(&path) else { continue };
+            if fs::try_lock(&file).map_err(|e| io(&path, e))? {
+                free.push((path, file));
+            }
+        }
+        if free.is_empty() {
+            return Ok(());
+        }
+        let still_unlisted = unlisted(self)?;
+        let journals = self.journal_keys().map_err(|e| io(&self.paths().journal_dir(), e))?;
+        for (path, _lock) in free {
+            if still_unlisted.contains(&path) && self.is_left_over(&path, &journals) {
+                std::fs::remove_file(&path).map_err(|e| io(&path, e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_left_over(&self, path: &Path, journals: &HashSet<JournalKey>) -> bool {
+        if path.extension().is_none_or(|e| e != "axs") {
+            // A temporary name: it was never finished.
+            return true;
+        }
+        Segment::open(path, self.uuid()).is_ok_and(|segment| {
+            let sources = &segment.meta().sources;
+            sources.replaces.is_empty() && sources.journals.iter().all(|j| journals.contains(&(j.recorder, j.sequence)))
+        })
+    }
+
+    fn journal_keys(&self) -> std::io::Result<HashSet<JournalKey>> {
+        let paths = list(&self.paths().journal_dir())?;
+        Ok(paths.iter().filter_map(|p| Reader::open(p).ok()).map(|j| journal_key(&j)).collect())
+    }
+
+    /// Everything in the day folders, temporary names too.
+    pub(crate) fn segment_files(&self) -> std::io::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for day in entries(&self.paths().raw_dir())? {
+            if day.is_dir() {
+                files.extend(entries(&day)?);
+            }
+        }
+        Ok(files)
+    }
+}
+
+fn entries(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|e| e.map(|e| e.path())).collect(),
+    }
+}

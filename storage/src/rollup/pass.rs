@@ -1,0 +1,171 @@
+//! The upkeep pass: rolls up what journals hold beyond their checkpoints, closes what is over,
+//! seals finished journals. Any process may run it; the lock on `store.id` lets one do it.
+
+use std::fs::{File, FileTimes};
+use std::time::{Duration, SystemTime};
+
+use super::apply::Tiers;
+use crate::fs;
+use crate::journal::JournalError;
+use crate::row::Batch;
+use crate::store::{Store, journal_key, journal_problems};
+use crate::tier::db::DbError;
+use crate::tier::schema::Checkpoint;
+use crate::tier::{JournalKey, Manifest, ManifestWriter};
+use crate::time::Timestamp;
+
+/// Events of one transaction: bounds the memory of a pass.
+const EVENTS_MAX: usize = 250_000;
+/// A pass that ended less than this ago need not be repeated.
+const FRESH_MS: u64 = 50_000;
+
+/// What a pass did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TickReport {
+    /// Nothing was done: another process is at it, or did it just now.
+    pub skipped: bool,
+    /// Events rolled up.
+    pub events: u64,
+    /// Bucket rows written.
+    pub buckets: u64,
+    /// Events sealed into segments.
+    pub sealed_events: u64,
+    /// Damage in journals, each with file and offset; what could be read was taken.
+    pub problems: Vec<String>,
+}
+
+/// Why a pass failed. The next one takes up where the last commit left.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TickError {
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DbError),
+    /// A file.
+    #[error("cannot use {path}: {cause}")]
+    Io {
+        /// The file.
+        path: String,
+        /// What the system said.
+        cause: std::io::Error,
+    },
+    /// A journal.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Sealing.
+    #[error("cannot seal: {0}")]
+    Seal(String),
+}
+
+impl Store {
+    /// Runs one pass, unless another process is in one.
+    ///
+    /// # Errors
+    /// What stopped it; everything committed before stays.
+    pub fn tick(&self, now: Timestamp) -> Result<TickReport, TickError> {
+        let Some(lock) = self.lock_pass()? else {
+            return Ok(TickReport { skipped: true, ..TickReport::default() });
+        };
+        let mut report = TickReport::default();
+        while self.roll_up(&mut report)? {}
+        if self.db().exists() {
+            report.buckets += self.close_due(now)?;
+            self.seal_finished(now, &mut report)?;
+        }
+        self.note_pass(&lock, now)?;
+        Ok(report)
+    }
+
+    /// Runs one pass, unless another process is in one or ended one within the last 50 seconds.
+    ///
+    /// # Errors
+    /// See [`Store::tick`].
+    pub fn tick_if_due(&self, now: Timestamp) -> Result<TickReport, TickError> {
+        match self.last_tick() {
+            Some(last) if last <= now && now.since(last) < FRESH_MS => {
+                Ok(TickReport { skipped: true, ..TickReport::default() })
+            }
+            _ => self.tick(now),
+        }
+    }
+
+    /// When the last pass ended, by the clock it was given.
+    pub fn last_tick(&self) -> Option<Timestamp> {
+        let modified = std::fs::metadata(self.paths().store_id()).and_then(|m| m.modified()).ok()?;
+        let since = modified.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        let last = Timestamp::from_millis(u64::try_from(since.as_millis()).ok()?);
+        // A new store's file is dated 1970.
+        (last > Timestamp::MIN).then_some(last)
+    }
+
+    fn lock_pass(&self) -> Result<Option<File>, TickError> {
+        let path = self.paths().store_id();
+        let file = fs::open_read(&path).map_err(|e| io(&path, e))?;
+        Ok(fs::try_lock(&file).map_err(|e| io(&path, e))?.then_some(file))
+    }
+
+    /// The time goes into the modification time of `store.id`, so an idle pass writes no file.
+    fn note_pass(&self, lock: &File, now: Timestamp) -> Result<(), TickError> {
+        let at = SystemTime::UNIX_EPOCH + Duration::from_millis(now.millis());
+        lock.set_times(FileTimes::new().set_modified(at)).map_err(|e| io(&self.paths().store_id(), e))
+    }
+
+    /// Rolls up at most [`EVENTS_MAX`] events in one transaction: whether there may be more.
+    fn roll_up(&self, report: &mut TickReport) -> Result<bool, TickError> {
+        let known = match self.manifest() {
+            Err(DbError::Missing { .. }) => Manifest::default(),
+            other => other?,
+        };
+        let mut batch = Batch::default();
+        let mut moved: Vec<(JournalKey, Checkpoint)> = Vec::new();
+        let dir = self.paths().journal_dir();
+        for mut journal in self.journals(&known, &mut report.problems).map_err(|e| io(&dir, e))? {
+            let before = known.checkpoint(journal_key(&journal));
+            let first = batch.rows.len();
+            let progress = journal.read(before.offset, (EVENTS_MAX - first) as u64, &mut batch)?;
+            report.problems.extend(journal_problems(&journal, &progress));
+            if progress.next == before.offset {
+                continue;
+            }
+            // What the tiers hold must not be lost by the journal in a power failure: it would be
+            // recorded anew at the same offsets and then skipped.
+            journal.sync()?;
+            moved.push((journal_key(&journal), advance(before, progress.next, &batch.rows[first..])));
+            if batch.rows.len() >= EVENTS_MAX {
+                break;
+            }
+        }
+        if moved.is_empty() {
+            return Ok(false);
+        }
+        batch.rows.sort_by_key(|row| row.ts);
+        let rows = self.db().write(|transaction| {
+            let mut manifest = ManifestWriter::open(self.db(), transaction)?;
+            for (journal, checkpoint) in &moved {
+                manifest.advance(*journal, known.checkpoint(*journal), checkpoint)?;
+            }
+            let mut tiers = Tiers::open(self, transaction)?;
+            tiers.apply(&batch.names, &batch.rows)?;
+            Ok::<_, DbError>(tiers.written())
+        })?;
+        report.buckets += rows;
+        report.events += batch.rows.len() as u64;
+        Ok(batch.rows.len() >= EVENTS_MAX)
+    }
+}
+
+fn advance(before: Checkpoint, offset: u64, rows: &[crate::row::Row]) -> Checkpoint {
+    let times = rows.iter().map(|r| r.ts.millis());
+    let (min, max) = times.fold((u64::MAX, 0), |(min, max), t| (min.min(t), max.max(t)));
+    Checkpoint {
+        offset,
+        events: before.events + rows.len() as u64,
+        min_ts: if before.events == 0 { min } else { before.min_ts.min(min) },
+        max_ts: before.max_ts.max(max),
+        retired: false,
+    }
+}
+
+pub(super) fn io(path: &std::path::Path, cause: std::io::Error) -> TickError {
+    TickError::Io { path: path.display().to_string(), cause }
+}

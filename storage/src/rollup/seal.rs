@@ -1,0 +1,168 @@
+//! The sealing step of a pass: journals that are finished and rolled up become columnar segments.
+
+use redb::{ReadableTable, WriteTransaction};
+
+use super::pass::{TickError, TickReport, io};
+use crate::fs;
+use crate::journal::Reader;
+use crate::raw::{self, JournalSource, SealError, Sealed, Sources};
+use crate::row::Batch;
+use crate::store::{Store, journal_key};
+use crate::tier::db::{Db, DbError};
+use crate::tier::schema::{DROPS, SegmentEntry};
+use crate::tier::{JournalKey, Listed, Manifest, ManifestWriter};
+use crate::time::Timestamp;
+
+/// So many events make a segment of a good size.
+const ROWS_MIN: u64 = 65_536;
+/// However few they are, they are sealed after this long.
+const AGE_MS: u64 = 3_600_000;
+/// So many files are sealed whatever is in them: each costs a reader a descriptor.
+const FILES_MAX: usize = 64;
+/// Most events sealed at once: bounds the memory of a pass.
+const ROWS_MAX: u64 = 1_000_000;
+
+/// A finished journal whose events are all in the tiers.
+struct Finished {
+    journal: Reader,
+    events: u64,
+    end: u64,
+}
+
+impl Store {
+    /// Seals finished journals when it is worth it, and removes those that are sealed.
+    pub(super) fn seal_finished(&self, now: Timestamp, report: &mut TickReport) -> Result<(), TickError> {
+        let manifest = self.manifest()?;
+        self.remove_sealed(&manifest)?;
+        self.remove_orphans()?;
+        let finished = self.finished(&manifest, report)?;
+        if !worth_it(&finished, now) {
+            return Ok(());
+        }
+        let mut group: Vec<Finished> = Vec::new();
+        let mut events = 0;
+        for one in finished {
+            if events + one.events > ROWS_MAX && !group.is_empty() {
+                report.sealed_events += self.seal_group(std::mem::take(&mut group))?;
+                events = 0;
+            }
+            events += one.events;
+            group.push(one);
+        }
+        report.sealed_events += self.seal_group(group)?;
+        self.remove_sealed(&self.manifest()?)
+    }
+
+    /// Journals that nobody will add to and whose checkpoint is at their end.
+    fn finished(&self, manifest: &Manifest, report: &mut TickReport) -> Result<Vec<Finished>, TickError> {
+        let mut finished = Vec::new();
+        let dir = self.paths().journal_dir();
+        for mut journal in self.journals(manifest, &mut report.problems).map_err(|e| io(&dir, e))? {
+            if journal.is_live().unwrap_or(true) {
+                continue;
+            }
+            let checkpoint = manifest.checkpoint(journal_key(&journal));
+            let mut rest = Batch::default();
+            let progress = journal.read(checkpoint.offset, 1, &mut rest)?;
+            if progress.finished && progress.events == 0 {
+                finished.push(Finished { journal, events: checkpoint.events, end: progress.next });
+            }
+        }
+        Ok(finished)
+    }
+
+    /// Makes the segments, then lists them and retires the journals in one transaction.
+    fn seal_group(&self, group: Vec<Finished>) -> Result<u64, TickError> {
+        let mut batch = Batch::default();
+        let mut journals: Vec<JournalSource> = Vec::new();
+        let mut drops: Vec<((u128, u8), u64)> = Vec::new();
+        for mut one in group {
+            let id = one.journal.id();
+            let counted =
+                one.journal.drops()?.into_iter().filter_map(|(reason, n)| Some((reason, n.filter(|n| *n > 0)?)));
+            drops.extend(counted.map(|(reason, n)| ((id.recorder, reason as u8), n)));
+            one.journal.read(0, one.events, &mut batch)?;
+            journals.push(JournalSource { recorder: id.recorder, sequence: id.sequence, end: one.end });
+        }
+        batch.rows.sort_by_key(|row| row.ts);
+        let sources = || Sources { journals: journals.clone(), ..Sources::default() };
+        let sealed = seal_days(self, &batch, sources).map_err(|e| TickError::Seal(e.to_string()))?;
+        self.db().write(|transaction| {
+            let mut manifest = ManifestWriter::open(self.db(), transaction)?;
+            let known = manifest.load()?;
+            sealed.iter().try_for_each(|s| manifest.list(&listed(s)))?;
+            for source in &journals {
+                let key = (source.recorder, source.sequence);
+                let mut checkpoint = known.checkpoint(key);
+                checkpoint.retired = true;
+                manifest.set(key, &checkpoint)?;
+            }
+            keep_drops(self.db(), transaction, &drops)?;
+            Ok::<_, DbError>(())
+        })?;
+        drop(sealed);
+        Ok(batch.rows.len() as u64)
+    }
+
+    /// Unlinks the files of sealed journals. Their ids stay in the database until the directory
+    /// without them is durable: a power failure may bring a file back, which must not count again.
+    fn remove_sealed(&self, manifest: &Manifest) -> Result<(), TickError> {
+        let retired: Vec<JournalKey> =
+            manifest.checkpoints.iter().filter(|(_, c)| c.retired).map(|(key, _)| *key).collect();
+        if retired.is_empty() {
+            return Ok(());
+        }
+        let dir = self.paths().journal_dir();
+        for path in crate::journal::list(&dir).map_err(|e| io(&dir, e))? {
+            if Reader::open(&path).is_ok_and(|journal| retired.contains(&journal_key(&journal))) {
+                std::fs::remove_file(&path).map_err(|e| io(&path, e))?;
+            }
+        }
+        fs::sync_dir(&dir).map_err(|e| io(&dir, e))?;
+        self.db().write(|transaction| {
+            let mut manifest = ManifestWriter::open(self.db(), transaction)?;
+            retired.iter().try_for_each(|journal| manifest.forget(*journal))
+        })?;
+        Ok(())
+    }
+}
+
+/// The counters of journals that will be removed. They only grow in a recorder's life.
+fn keep_drops(db: &Db, transaction: &WriteTransaction, drops: &[((u128, u8), u64)]) -> Result<(), DbError> {
+    if drops.is_empty() {
+        return Ok(());
+    }
+    let mut table = transaction.open_table(DROPS).map_err(|e| db.error(e))?;
+    for (key, count) in drops {
+        let known = table.get(key).map_err(|e| db.error(e))?.map_or(0, |v| v.value());
+        table.insert(key, known.max(*count)).map_err(|e| db.error(e))?;
+    }
+    Ok(())
+}
+
+fn worth_it(finished: &[Finished], now: Timestamp) -> bool {
+    let events: u64 = finished.iter().map(|f| f.events).sum();
+    let oldest = finished.iter().map(|f| f.journal.created()).min();
+    let old = |created: Timestamp| now.since(created) >= AGE_MS || created.utc_day() < now.utc_day();
+    events >= ROWS_MIN || finished.len() >= FILES_MAX || oldest.is_some_and(old)
+}
+
+/// One segment for each UTC day of the batch, whose rows are sorted by time.
+pub(crate) fn seal_days(store: &Store, batch: &Batch, sources: impl Fn() -> Sources) -> Result<Vec<Sealed>, SealError> {
+    let mut sealed = Vec::new();
+    let mut begin = 0;
+    for day in batch.rows.chunk_by(|a, b| a.ts.utc_day() == b.ts.utc_day()) {
+        let rows: Vec<u32> = (begin..begin + u32::try_from(day.len()).expect("a batch is bounded")).collect();
+        begin += u32::try_from(day.len()).expect("a batch is bounded");
+        sealed.push(raw::seal(store.paths(), store.uuid(), day[0].ts.utc_day(), batch, &rows, sources())?);
+    }
+    Ok(sealed)
+}
+
+/// The manifest's entry of a new segment.
+pub(crate) fn listed(sealed: &Sealed) -> Listed {
+    let meta = sealed.meta();
+    let entry =
+        SegmentEntry { rows: meta.rows, bytes: meta.bytes, min_ts: meta.min_ts.millis(), max_ts: meta.max_ts.millis() };
+    Listed { day: meta.day, uuid: meta.uuid, entry }
+}

@@ -1,0 +1,131 @@
+//! The events that tiers hold already: sealed segments, and journals up to their checkpoints.
+
+use redb::{ReadTransaction, WriteTransaction};
+
+use super::Store;
+use crate::journal::{JournalError, Reader, list};
+use crate::raw::Scratch;
+use crate::row::{Batch, Names, Row};
+use crate::tier::db::DbError;
+use crate::tier::schema::{CHECKPOINTS, SEGMENTS};
+use crate::tier::{JournalKey, Manifest, ManifestWriter};
+use crate::time::TimeRange;
+
+/// Receives names and rows.
+pub(crate) type EachRows<'a, E> = dyn FnMut(&Names, &[Row]) -> Result<(), E> + 'a;
+
+impl Store {
+    /// The journals in the directory but for those whose events are sealed, and what is wrong with
+    /// the others that could not be opened.
+    pub(crate) fn journals(&self, manifest: &Manifest, problems: &mut Vec<String>) -> std::io::Result<Vec<Reader>> {
+        let mut journals = Vec::new();
+        for path in list(&self.paths().journal_dir())? {
+            match Reader::open(&path) {
+                Ok(journal) if journal.store_uuid() != self.uuid() => {
+                    problems.push(format!("{} belongs to another store", path.display()));
+                }
+                Ok(journal) if manifest.checkpoint(journal_key(&journal)).retired => {}
+                Ok(journal) => journals.push(journal),
+                // Sealed and removed since the directory was listed.
+                Err(JournalError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => problems.push(error.to_string()),
+            }
+        }
+        Ok(journals)
+    }
+
+    /// Manifest and checkpoints as last committed.
+    pub(crate) fn manifest(&self) -> Result<Manifest, DbError> {
+        self.db().read(|transaction| self.manifest_in(transaction))
+    }
+
+    /// Manifest and checkpoints of a snapshot.
+    pub(crate) fn manifest_in(&self, transaction: &ReadTransaction) -> Result<Manifest, DbError> {
+        let segments = transaction.open_table(SEGMENTS).map_err(|e| self.db().error(e))?;
+        let checkpoints = transaction.open_table(CHECKPOINTS).map_err(|e| self.db().error(e))?;
+        Manifest::load(self.db(), &segments, &checkpoints)
+    }
+}
+
+/// Key of a journal in the database.
+pub(crate) fn journal_key(journal: &Reader) -> JournalKey {
+    (journal.id().recorder, journal.id().sequence)
+}
+
+/// The events in the tiers at one moment: what a bucket folded from events must hold.
+pub(crate) struct RolledUp<'s> {
+    store: &'s Store,
+    manifest: Manifest,
+}
+
+/// Rows handed on at once.
+const CHUNK_ROWS: usize = 250_000;
+
+impl<'s> RolledUp<'s> {
+    /// As a write transaction sees them.
+    pub(crate) fn within(store: &'s Store, transaction: &WriteTransaction) -> Result<Self, DbError> {
+        Ok(Self { store, manifest: ManifestWriter::open(store.db(), transaction)?.load()? })
+    }
+
+    /// As `manifest` lists them.
+    pub(crate) fn of(store: &'s Store, manifest: Manifest) -> Self {
+        Self { store, manifest }
+    }
+
+    /// Hands all events of `range` to `each` in chunks sorted by time.
+    ///
+    /// # Errors
+    /// Damaged or unreadable files: a sum without their events would be wrong.
+    pub(crate) fn each(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
+        self.each_sealed(range, each)?;
+        self.each_in_journals(range, each)
+    }
+
+    fn each_sealed(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
+        for listed in self.manifest.segments.iter().filter(|s| s.meets(range)) {
+            let segment = self.store.segment(listed).map_err(|e| self.unreadable(e))?;
+            let mut batch = Batch::default();
+            let mut scratch = Scratch::default();
+            for (index, block) in segment.blocks().iter().enumerate() {
+                if block.min_ts >= range.end || block.max_ts < range.start {
+                    continue;
+                }
+                segment.rows(index, &mut scratch, &mut batch).map_err(|e| self.unreadable(e))?;
+                if batch.rows.len() >= CHUNK_ROWS {
+                    hand_on(&mut batch, range, each)?;
+                }
+            }
+            hand_on(&mut batch, range, each)?;
+        }
+        Ok(())
+    }
+
+    fn each_in_journals(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
+        let mut problems = Vec::new();
+        let journals = self.store.journals(&self.manifest, &mut problems).map_err(|e| self.unreadable(e))?;
+        for mut journal in journals {
+            let checkpoint = self.manifest.checkpoint(journal_key(&journal));
+            if !checkpoint.meets(range) {
+                continue;
+            }
+            let mut batch = Batch::default();
+            journal.read(0, checkpoint.events, &mut batch).map_err(|e| self.unreadable(e))?;
+            hand_on(&mut batch, range, each)?;
+        }
+        Ok(())
+    }
+
+    fn unreadable(&self, error: impl std::fmt::Display) -> DbError {
+        self.store.db().damaged("the events that buckets are closed from", error.to_string())
+    }
+}
+
+fn hand_on(batch: &mut Batch, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
+    batch.rows.retain(|row| range.contains(row.ts));
+    batch.rows.sort_by_key(|row| row.ts);
+    if !batch.rows.is_empty() {
+        each(&batch.names, &batch.rows)?;
+    }
+    batch.rows.clear();
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! One consistent view of a store for one question.
+//!
+//! Journals are listed and opened first, then one snapshot of the database is taken, then the
+//! segments it names are opened. A journal that the snapshot knows as sealed is skipped; the others
+//! are read from its checkpoint. A segment that is gone when it is opened ends the question with
+//! "not found", and [`Store::run`] asks it again.
+
+use std::cell::{Ref, RefCell};
+
+use redb::{ReadTransaction, ReadableTable};
+
+use super::Store;
+use super::events::journal_key;
+use crate::bucket::Table;
+use crate::journal::{JournalError, Progress, Reader};
+use crate::query::QueryError;
+use crate::query::source::{Source, Span};
+use crate::raw::Segment;
+use crate::row::{Batch, NameId, Names, Row};
+use crate::tier::Manifest;
+use crate::tier::db::DbError;
+use crate::tier::schema::{META, NAMES, PROVIDERS, bucket_table};
+use crate::time::{TimeRange, Timestamp, Zone};
+
+/// Events of a journal read at once.
+const CHUNK_EVENTS: u64 = 65_536;
+
+/// A view of a store.
+pub(crate) struct View<'s> {
+    store: &'s Store,
+    journals: RefCell<Vec<Reader>>,
+    /// `None` when the database was never made.
+    snapshot: Option<ReadTransaction>,
+    manifest: Manifest,
+    /// By position in [`Table::ALL`].
+    closed_to: [Timestamp; Table::ALL.len()],
+    providers: Providers,
+    problems: RefCell<Vec<String>>,
+}
+
+impl<'s> View<'s> {
+    /// Takes a view.
+    pub(crate) fn open(store: &'s Store) -> Result<Self, QueryError> {
+        let mut problems = Vec::new();
+        // The manifest is not known yet: sealed journals are dropped below.
+        let mut journals = store
+            .journals(&Manifest::default(), &mut problems)
+            .map_err(|cause| QueryError::Io { file: store.paths().journal_dir().display().to_string(), cause })?;
+        let snapshot = match store.db().snapshot() {
+            Ok(snapshot) => Some(snapshot),
+            Err(DbError::Missing { .. }) => None,
+            Err(e) => return Err(e.into()),
+        };
+        let manifest = match &snapshot {
+            Some(snapshot) => store.db().guard(|| store.manifest_in(snapshot))?,
+            None => Manifest::default(),
+        };
+        journals.retain(|journal| !manifest.checkpoint(journal_key(journal)).retired);
+        let (closed_to, providers) = match &snapshot {
+            Some(snapshot) => store.db().guard(|| heads(store, snapshot))?,
+            // Nothing was ever rolled up: every table is open from the beginning and empty.
+            None => ([Timestamp::MIN; Table::ALL.len()], Vec::new()),
+        };
+        let (journals, problems) = (RefCell::new(journals), RefCell::new(problems));
+        Ok(Self { store, journals, snapshot, manifest, closed_to, providers, problems })
+    }
+
+    /// What could not be read so far.
+    pub(crate) fn problems(self) -> Vec<String> {
+        self.problems.into_inner()
+    }
+
+    /// The journals it reads.
+    pub(crate) fn journals(&self) -> Ref<'_, Vec<Reader>> {
+        self.journals.borrow()
+    }
+
+    /// What the database lists.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// The snapshot, if there is a database.
+    pub(crate) fn snapshot(&self) -> Option<&ReadTransaction> {
+        self.snapshot.as_ref()
+    }
+
+    fn note(&self, journal: &Reader, progress: &Progress) {
+        let mut problems = self.problems.borrow_mut();
+        for problem in journal_problems(journal, progress) {
+            if !problems.contains(&problem) {
+                problems.push(problem);
+            }
+        }
+    }
+}
+
+/// Gaps and damage in words.
+pub(crate) fn journal_problems(journal: &Reader, progress: &Progress) -> Vec<String> {
+    let name = journal.path().display();
+    let gaps = progress.gaps.iter().map(|g| format!("{name}: {} bytes at {} were never published", g.bytes, g.offset));
+    let damage = progress.damaged.iter().map(|d| format!("{name} is damaged at {}: {}", d.offset, d.what));
+    gaps.chain(damage).collect()
+}
+
+type Providers = Vec<(Box<str>, TimeRange)>;
+
+/// Up to where each table is closed, and the providers with their first and last event.
+fn heads(store: &Store, snapshot: &ReadTransaction) -> Result<([Timestamp; Table::ALL.len()], Providers), DbError> {
+    let db = store.db();
+    let meta = snapshot.open_table(META).map_err(|e| db.error(e))?;
+    let mut closed_to = [Timestamp::MAX; Table::ALL.len()];
+    for (at, table) in closed_to.iter_mut().zip(Table::ALL) {
+        *at = store.closing().closed_to(&meta, table)?;
+    }
+    let mut providers = Vec::new();
+    let rows = snapshot.open_table(PROVIDERS).map_err(|e| db.error(e))?;
+    for row in rows.iter().map_err(|e| db.error(e))? {
+        let (name, span) = row.map_err(|e| db.error(e))?;
+        let (first, last) = span.value();
+        let range = TimeRange::new(Timestamp::from_millis(first), Timestamp::from_millis(last).plus_ms(1));
+        providers.push((name.value().into(), range));
+    }
+    Ok((closed_to, providers))
+}
+
+impl From<DbError> for QueryError {
+    fn from(error: DbError) -> Self {
+        match error {
+            DbError::Damaged { path, place, what } => Self::Damaged { file: path, offset: place, what },
+            DbError::Io { path, cause } => Self::Io { file: path, cause },
+            error @ DbError::TooNew { .. } => Self::TooNew(error.to_string()),
+            error => Self::Database(error.to_string()),
+        }
+    }
+}
+
+impl From<JournalError> for QueryError {
+    fn from(error: JournalError) -> Self {
+        match error {
+            JournalError::Io { path, cause } => Self::Io { file: path.display().to_string(), cause },
+            JournalError::Damaged { path, offset, what } => {
+                Self::Damaged { file: path.display().to_string(), offset: offset.to_string(), what }
+            }
+            error @ JournalError::TooNew { .. } => Self::TooNew(error.to_string()),
+        }
+    }
+}
+
+impl Source for View<'_> {
+    fn zone(&self) -> &Zone {
+        self.store.zone()
+    }
+
+    fn span(&self, table: Table) -> Span {
+        Span { complete_from: Timestamp::MIN, closed_to: self.closed_to[table.position()] }
+    }
+
+    fn raw_complete_from(&self) -> Timestamp {
+        Timestamp::MIN
+    }
+
+    fn extent(&self) -> Result<Option<TimeRange>, QueryError> {
+        Ok(self
+            .providers
+            .iter()
+            .map(|(_, span)| *span)
+            .reduce(|a, b| TimeRange { start: a.start.min(b.start), end: a.end.max(b.end) }))
+    }
+
+    fn providers(&self) -> Result<Vec<Box<str>>, QueryError> {
+        Ok(self.providers.iter().map(|(name, _)| name.clone()).collect())
+    }
+
+    fn name(&self, id: NameId) -> Result<Box<str>, QueryError> {
+        let Some(snapshot) = self.snapshot.as_ref().filter(|_| id != 0) else { return Ok("".into()) };
+        let db = self.store.db();
+        db.guard(|| {
+            let names = snapshot.open_table(NAMES).map_err(|e| db.error(e))?;
+            let name = names.get(id).map_err(|e| db.error(e))?;
+            let name = name.ok_or_else(|| db.damaged("names", format!("there is no name {id}")))?;
+            Ok::<_, DbError>(name.value().into())
+        })
+        .map_err(QueryError::from)
+    }
+
+    fn buckets(
+        &self,
+        table: Table,
+        provider: &str,
+        range: TimeRange,
+        each: &mut dyn FnMut(Timestamp, &[u8]) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let Some(snapshot) = &self.snapshot else { return Ok(()) };
+        let db = self.store.db();
+        db.guard(|| {
+            let rows = snapshot.open_table(bucket_table(table)).map_err(|e| db.error(e))?;
+            let keys = (provider, range.start.millis())..(provider, range.end.millis());
+            for row in rows.range(keys).map_err(|e| db.error(e))? {
+                let (key, value) = row.map_err(|e| db.error(e))?;
+                each(Timestamp::from_millis(key.value().1), value.value())?;
+            }
+            Ok(())
+        })
+    }
+
+    fn segments(&self, range: TimeRange) -> Result<Vec<Segment>, QueryError> {
+        let listed = self.manifest.segments.iter().filter(|s| s.meets(range));
+        listed.map(|s| self.store.segment(s)).collect()
+    }
+
+    fn journal_rows(
+        &self,
+        range: TimeRange,
+        rolled_up: bool,
+        each: &mut dyn FnMut(&Names, &[Row]) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        let mut batch = Batch::default();
+        for journal in self.journals.borrow_mut().iter_mut() {
+            let checkpoint = self.manifest.checkpoint(journal_key(journal));
+            if rolled_up && !checkpoint.meets(range) {
+                continue;
+            }
+            let (mut from, mut left) = if rolled_up { (0, checkpoint.events) } else { (checkpoint.offset, u64::MAX) };
+            while left > 0 {
+                batch.rows.clear();
+                let progress = journal.read(from, left.min(CHUNK_EVENTS), &mut batch)?;
+                self.note(journal, &progress);
+                each(&batch.names, &batch.rows)?;
+                (from, left) = (progress.next, left - progress.events);
+                if !progress.more {
+                    break;
+                }
+            }
+            batch = Batch::default();
+        }
+        Ok(())
+    }
+}
