@@ -73,6 +73,10 @@ pub mod exit {
     pub const DAMAGED: u8 = 5;
     /// Ctrl-C.
     pub const INTERRUPTED: u8 = 130;
+    /// SIGTERM in the middle of a piece of work.
+    pub const TERMINATED: u8 = 143;
+    /// The terminal went away.
+    pub const HUNG_UP: u8 = 129;
 }
 
 /// A failure with what to do about it.

@@ -59,7 +59,14 @@ const MONITOR_HELP: &str = "\
   \u{1b}[1mcompletions\u{1b}[0m  Completion script for a shell
   \u{1b}[1mman\u{1b}[0m          Manual page
 
-{options}
+\u{1b}[1;4mEverywhere\u{1b}[0m
+  \u{1b}[1m--store\u{1b}[0m DIR  \u{1b}[1m--config\u{1b}[0m FILE Where the store and the settings are
+  \u{1b}[1m--tz\u{1b}[0m ZONE                  Zone of days and printed times, such as Europe/Berlin
+  \u{1b}[1m--at\u{1b}[0m TIME                  Answer as if it were then: RFC 3339, a date, or epoch ms
+  \u{1b}[1m--json\u{1b}[0m                     The numbers of the screen, for programs
+  \u{1b}[1m--color\u{1b}[0m WHEN  \u{1b}[1m--ascii\u{1b}[0m      auto, always or never; plain signs only
+  \u{1b}[1m--quiet\u{1b}[0m  \u{1b}[1m--no-input\u{1b}[0m        No hints and progress; no questions
+  \u{1b}[1m--help\u{1b}[0m  \u{1b}[1m--version\u{1b}[0m          Help, also behind each command; the version
 
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor demo                                    see it work
@@ -437,12 +444,13 @@ pub(crate) struct TickArgs {}
 #[command(disable_help_subcommand = true)]
 pub(crate) struct StoreArgs {
     #[command(subcommand)]
-    pub verb: StoreVerb,
+    pub verb: Option<StoreVerb>,
 }
 
-#[derive(Clone, Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, Default, Subcommand)]
 pub(crate) enum StoreVerb {
-    /// What it holds, how big it is, how far the upkeep is behind
+    /// What it holds, how big it is, how far the upkeep is behind; what `store` alone shows
+    #[default]
     Info,
     /// Check every checksum, and the tiers against each other and the single events
     Verify,
@@ -472,14 +480,15 @@ pub(crate) struct DemoArgs {
 #[command(disable_help_subcommand = true)]
 pub(crate) struct ConfigArgs {
     #[command(subcommand)]
-    pub verb: ConfigVerb,
+    pub verb: Option<ConfigVerb>,
 }
 
-#[derive(Clone, Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, Default, Subcommand)]
 pub(crate) enum ConfigVerb {
     /// Where it is
     Path,
-    /// Every setting in force and where it comes from
+    /// Every setting in force and where it comes from; what `config` alone shows
+    #[default]
     Show,
     /// Write a commented file to start from
     Init,
@@ -528,15 +537,15 @@ mod tests {
     }
 
     #[test]
-    fn the_grouped_help_names_every_command() {
+    fn the_grouped_help_names_every_command_and_global_flag() {
         let ax = command();
         let monitor = ax.find_subcommand("monitor").unwrap();
-        let listed: Vec<&str> = MONITOR_HELP
-            .lines()
-            .filter_map(|l| l.strip_prefix("  \u{1b}[1m"))
-            .filter_map(|l| l.split('\u{1b}').next())
-            .collect();
+        let bold = MONITOR_HELP.split("\u{1b}[1m").skip(1).filter_map(|l| l.split('\u{1b}').next());
+        let (flags, commands): (Vec<&str>, Vec<&str>) = bold.partition(|word| word.starts_with('-'));
         let there: Vec<&str> = monitor.get_subcommands().map(clap::Command::get_name).collect();
-        assert_eq!(listed, there);
+        assert_eq!(commands, there);
+        for argument in monitor.get_arguments().filter_map(clap::Arg::get_long) {
+            assert!(flags.contains(&format!("--{argument}").as_str()), "--{argument}");
+        }
     }
 }

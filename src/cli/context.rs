@@ -260,12 +260,13 @@ impl Context {
         let Some(text) = &self.config()?.display.range else {
             return Ok((RANGE_DEFAULT.to_owned(), Origin::Default));
         };
-        self.range_of(text)?;
+        self.default_range()?;
         Ok((text.clone(), Origin::File))
     }
 
     fn default_range(&self) -> Result<TimeRange> {
-        self.range_of(self.config()?.display.range.as_deref().unwrap_or(RANGE_DEFAULT))
+        let text = self.config()?.display.range.as_deref().unwrap_or(RANGE_DEFAULT);
+        self.range_of(text).map_err(|e| Failure { message: format!("the setting range: {}", e.message), ..e })
     }
 
     fn range_of(&self, text: &str) -> Result<TimeRange> {

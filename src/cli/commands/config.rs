@@ -29,7 +29,7 @@ struct View<'a> {
 }
 
 /// Runs a verb of `config`.
-pub(crate) fn run(verb: &ConfigVerb, context: &Context) -> Result<u8> {
+pub(crate) fn run(verb: ConfigVerb, context: &Context) -> Result<u8> {
     let (path, _) = context.config_path()?;
     let name = escaped(&path.display().to_string());
     let (settings, text) = match verb {

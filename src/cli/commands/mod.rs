@@ -11,7 +11,7 @@ use crate::error::{Failure, Kind, Result};
 /// Runs a command: its exit code, or why it failed.
 pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
     match command {
-        Command::Config(args) => config::run(&args.verb, context),
+        Command::Config(args) => config::run(args.verb.unwrap_or_default(), context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(_) => man::run(context),
         _ => Err(Failure::new(Kind::Bug, "this command is not there yet")),

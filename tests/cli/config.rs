@@ -1,0 +1,111 @@
+//! The settings file and what wins over it.
+
+use insta::assert_snapshot;
+
+use crate::world::World;
+
+#[test]
+fn a_new_home_has_no_settings_and_says_where_they_would_be() {
+    let world = World::new();
+    assert_snapshot!(world.run("config path"), @"
+    exit 0
+    --- stdout
+    ~/.config/ax/monitor.toml
+    ");
+    assert_snapshot!(world.run("config init"), @"
+    exit 0
+    --- stdout
+    Wrote ~/.config/ax/monitor.toml
+    ");
+    assert_snapshot!(world.run("config init"), @"
+    exit 2
+    --- stderr
+    error: ~/.config/ax/monitor.toml is there already
+    hint: edit it, then `ax monitor config validate`
+    ");
+    assert_snapshot!(world.run("config validate"), @"
+    exit 0
+    --- stdout
+    ~/.config/ax/monitor.toml is fine
+    ");
+}
+
+#[test]
+fn flags_win_over_variables_over_the_file() {
+    let world = World::new();
+    world.write(".config/ax/monitor.toml", "[display]\ntimezone = \"Asia/Tokyo\"\nrange = \"6h\"\n");
+    assert_snapshot!(world.run("config show"), @"
+    exit 0
+    --- stdout
+    timezone    Asia/Tokyo                settings file
+    range       6h                        settings file
+    color       auto                      default
+    ");
+    let world = world.with("AX_MONITOR_TZ", "America/New_York").with("AX_MONITOR_COLOR", "never");
+    assert_snapshot!(world.run("config show"), @"
+    exit 0
+    --- stdout
+    timezone    America/New_York          environment
+    range       6h                        settings file
+    color       never                     environment
+    ");
+    assert_snapshot!(world.run("config show --tz Europe/Berlin --color always --json"), @r#"
+    exit 0
+    --- stdout
+    {"schema":"ax.monitor.config/1","path":"~/.config/ax/monitor.toml","exists":true,"settings":[{"key":"timezone","value":"Europe/Berlin","source":"flag"},{"key":"range","value":"6h","source":"file"},{"key":"color","value":"always","source":"flag"}]}
+    "#);
+}
+
+#[test]
+fn tz_of_the_environment_is_believed_when_it_names_a_zone() {
+    for (tz, zone) in [("Europe/Berlin", "Europe/Berlin"), (":Asia/Tokyo", "Asia/Tokyo")] {
+        let shown = World::new().with("TZ", tz).run("config show").good();
+        assert!(shown.contains(zone), "{shown}");
+    }
+    World::new().with("TZ", "CET-1CEST,M3.5.0,M10.5.0/3").run("config show").good();
+}
+
+#[test]
+fn wrong_settings_are_named_with_line_and_suggestion() {
+    let world = World::new();
+    world.write(".config/ax/monitor.toml", "[display]\ntimezon = \"UTC\"\n");
+    assert_snapshot!(world.run("config validate"), @"
+    exit 2
+    --- stderr
+    error: ~/.config/ax/monitor.toml, line 2: unknown setting 'timezon'
+    hint: did you mean timezone?
+    ");
+    world.write(".config/ax/monitor.toml", "[display]\ntimezone = \"Europe/Berln\"\n");
+    assert_snapshot!(world.run("config validate"), @"
+    exit 2
+    --- stderr
+    error: the setting timezone: there is no time zone 'Europe/Berln'
+    hint: did you mean Europe/Berlin?
+    ");
+    world.write(".config/ax/monitor.toml", "[display]\nrange = \"1 fortnight\"\n");
+    assert_snapshot!(world.run("config validate"), @"
+    exit 2
+    --- stderr
+    error: the setting range: '1 fortnight' is not a duration
+    hint: a unit is missing: 1m is minutes, 1h hours, 1d days
+    ");
+    assert_snapshot!(world.run("config show --config nowhere.toml"), @"
+    exit 2
+    --- stderr
+    error: there is no settings file nowhere.toml
+    hint: `ax monitor config init` writes one
+    ");
+    assert_snapshot!(world.run("config show --tz Europe/Pariss"), @"
+    exit 2
+    --- stderr
+    error: --tz: there is no time zone 'Europe/Pariss'
+    hint: did you mean Europe/Paris?
+    ");
+}
+
+#[test]
+fn without_a_home_the_store_must_be_named() {
+    let world = World::new().with("HOME", "");
+    let done = world.run("config path");
+    assert!(done.code == Some(0) || done.err.contains("--store"), "{done}");
+}

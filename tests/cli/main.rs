@@ -1,0 +1,7 @@
+//! The real program in a world of its own: nothing in the environment, a home in a temporary
+//! folder, a clock that stands still; what it prints as snapshots.
+
+mod config;
+mod help;
+mod output;
+mod world;
