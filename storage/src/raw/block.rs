@@ -1,1 +1,145 @@
-//! To come.
+//! Encoding one block: its columns one after the other, each with its bounds and CRC32.
+//!
+//! Three columns are more than a plain chunk (see [`super::column`]):
+//! - time is ascending and stored as differences;
+//! - the cost may be predicted: `1 u8 | prices | chunk of (cost - prediction), zigzag, or nothing`,
+//!   see [`super::price`]; unpredicted it is `0 u8 | chunk`;
+//! - event ids are `length varint of the next part | chunk of the ids' lengths, or nothing | the ids`.
+//!
+//! A column with one value for all rows has no bytes, only bounds; one with its default value for
+//! all rows is not even listed.
+
+use crate::event::CostSource;
+use crate::raw::column::{self, Shape};
+use crate::raw::footer::{BlockInfo, Bounds, ColumnInfo};
+use crate::raw::price::{Finder, Key, Priced, classes};
+use crate::raw::schema::{COLUMNS, Column, Kind, OK};
+use crate::raw::wire::put_varint;
+use crate::time::Timestamp;
+
+/// [`Column::Cost`]: every cost is stored.
+pub(super) const COST_PLAIN: u8 = 0;
+/// [`Column::Cost`]: prices, and what they miss by.
+pub(super) const COST_PREDICTED: u8 = 1;
+
+/// The values of one block by column, gathered row by row. Columns of other kinds stay empty.
+#[derive(Default)]
+pub(super) struct Values {
+    pub(super) columns: [Vec<u64>; COLUMNS],
+    /// All event ids, one after the other.
+    pub(super) event_ids: Vec<u8>,
+}
+
+impl Values {
+    pub(super) fn clear(&mut self) {
+        self.columns.iter_mut().for_each(Vec::clear);
+        self.event_ids.clear();
+    }
+
+    pub(super) fn push(&mut self, column: Column, value: u64) {
+        self.columns[column as usize].push(value);
+    }
+
+    fn of(&self, column: Column) -> &[u64] {
+        &self.columns[column as usize]
+    }
+}
+
+/// Appends the chunks of a block of `rows` rows to `out`, whose first byte is at `base` of the file.
+pub(super) fn encode(kind: Kind, values: &Values, finder: &mut Finder, base: u64, out: &mut Vec<u8>) -> BlockInfo {
+    let mut columns = Vec::new();
+    for column in kind.columns().iter() {
+        let start = out.len();
+        let bounds = put_column(column, values, finder, out);
+        let length = out.len() - start;
+        if length > 0 || bounds != Bounds::constant(column.default_value()) {
+            let crc = crc32fast::hash(&out[start..]);
+            columns.push(ColumnInfo { column, bounds, offset: base + start as u64, length, crc });
+        }
+    }
+    let ts = values.of(Column::Ts);
+    let edge = |ts: Option<&u64>| Timestamp::from_millis(ts.copied().unwrap_or(0));
+    BlockInfo { kind, rows: ts.len(), min_ts: edge(ts.first()), max_ts: edge(ts.last()), columns }
+}
+
+fn put_column(column: Column, values: &Values, finder: &mut Finder, out: &mut Vec<u8>) -> Bounds {
+    match column {
+        Column::Ts => column::encode(values.of(column), Shape::Ascending, out),
+        Column::Cost => put_cost(values, finder, out),
+        Column::EventId => {
+            let mut lengths = Vec::new();
+            let bounds = column::encode(values.of(column), Shape::Loose, &mut lengths);
+            if !values.event_ids.is_empty() {
+                put_varint(out, lengths.len() as u64);
+                out.extend(lengths);
+                out.extend(&values.event_ids);
+            }
+            bounds
+        }
+        _ => column::encode(values.of(column), Shape::Loose, out),
+    }
+}
+
+fn put_cost(values: &Values, finder: &mut Finder, out: &mut Vec<u8>) -> Bounds {
+    let costs = values.of(Column::Cost);
+    let start = out.len();
+    out.push(COST_PLAIN);
+    let bounds = column::encode(costs, Shape::Loose, out);
+    let plain = out.len() - start;
+    if bounds.single().is_some() {
+        out.truncate(start);
+        return bounds;
+    }
+    // What prices could save must be worth keeping them.
+    let rows: Vec<Option<Priced>> = (0..costs.len()).map(|i| priced(values, i)).collect();
+    let Some(table) = finder.find(&rows) else { return bounds };
+    let predicted = |row: &Option<Priced>| row.as_ref().map_or(0, |row| table.predict(row.key, &row.tokens));
+    let missed: Vec<u64> =
+        rows.iter().zip(costs).map(|(row, cost)| zigzag(cost.wrapping_sub(predicted(row)))).collect();
+    let mut short = vec![COST_PREDICTED];
+    table.encode(&mut short);
+    // All zero needs no chunk; nothing else with one value does.
+    if missed.iter().any(|m| *m != 0) {
+        let before = short.len();
+        let same = column::encode(&missed, Shape::Loose, &mut short);
+        if short.len() == before || same.some_absent {
+            return bounds;
+        }
+    }
+    if short.len() < plain {
+        out.truncate(start);
+        out.extend(short);
+    }
+    bounds
+}
+
+fn priced(values: &Values, i: usize) -> Option<Priced> {
+    let at = |column: Column| values.of(column)[i];
+    if at(Column::CostSource) == CostSource::Unpriced as u64 {
+        return None;
+    }
+    let key = key(at(Column::Series), at(Column::Status), at(Column::ServiceTier));
+    let tokens = classes([
+        at(Column::InputTokens),
+        at(Column::CachedTokens),
+        at(Column::CacheWriteTokens),
+        at(Column::CacheWrite1hTokens),
+        at(Column::OutputTokens),
+        at(Column::ReasoningTokens),
+    ]);
+    Some(Priced { key, tokens, cost: at(Column::Cost) })
+}
+
+/// What a row's price hangs on. Ids are below 2^32: the bounds in the footer are checked.
+pub(super) fn key(series: u64, status: u64, tier: u64) -> Key {
+    Key { series: series as u32, failed: status != OK, tier: tier as u32 }
+}
+
+fn zigzag(difference: u64) -> u64 {
+    difference << 1 ^ 0u64.wrapping_sub(difference >> 63)
+}
+
+/// The difference that `zigzag` wrote.
+pub(super) fn unzigzag(coded: u64) -> u64 {
+    coded >> 1 ^ 0u64.wrapping_sub(coded & 1)
+}

@@ -1,1 +1,452 @@
-//! To come.
+//! The bytes of one column of a block: common factor, frame of reference, bit-packing with patches.
+//!
+//! A chunk is `mode u8 | base varint | factor varint | groups`, a group 256 values but for the last:
+//!
+//! ```text
+//! width u8 (+0x80 = has patches) | reference varint | [patches u8 | high width u8] | packed |
+//! [positions, a byte each | high parts, bit-packed]
+//! ```
+//!
+//! A group gives numbers `d = reference + (packed + high part << width)`; then
+//! `value = base + factor * d`. With `NULLABLE` d = 0 means no value and all others are one higher.
+//! With `DELTA` (time) the packed numbers are differences from row to row and `reference` is where
+//! the group starts, so that a group can be read without those before it.
+//!
+//! Easy to get wrong: latencies arrive in microseconds but mostly as whole milliseconds, and one
+//! row without a value must not spoil the common factor, hence `NULLABLE` instead of a magic value.
+//! A full group of width up to 32 is in the interleaved layout of `BitPacker8x`; wider ones are the
+//! low 32 bits and then the rest in the same layout; the last, shorter group is packed plainly,
+//! lowest bit first. `BitPacker8x` panics on short input, so every length is checked in `parse`.
+
+use bitpacking::{BitPacker, BitPacker8x};
+
+use crate::raw::footer::Bounds;
+use crate::raw::scan::GROUP_ROWS;
+use crate::raw::schema::ABSENT;
+use crate::raw::wire::{Cursor, put_varint};
+
+const DELTA: u8 = 1;
+const NULLABLE: u8 = 2;
+const PATCHED: u8 = 0x80;
+
+/// A group's numbers.
+pub(super) type Group = [u64; GROUP_ROWS];
+
+/// How a column's values lie to each other.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// In no order.
+    Loose,
+    /// Ascending and never absent.
+    Ascending,
+}
+
+/// Bounds of the values, and their chunk appended to `out`: nothing when all are the same.
+pub(super) fn encode(values: &[u64], shape: Shape, out: &mut Vec<u8>) -> Bounds {
+    let bounds = bounds(values);
+    if bounds.single().is_some() {
+        return bounds;
+    }
+    let (base, factor) = (bounds.min, common_factor(values, bounds.min));
+    let delta = shape == Shape::Ascending && !bounds.some_absent;
+    out.push(if delta { DELTA } else { 0 } | if bounds.some_absent { NULLABLE } else { 0 });
+    put_varint(out, base);
+    put_varint(out, factor);
+    let mut numbers = [0; GROUP_ROWS];
+    for group in values.chunks(GROUP_ROWS) {
+        let numbers = &mut numbers[..group.len()];
+        if bounds.some_absent {
+            for (n, &v) in numbers.iter_mut().zip(group) {
+                *n = if v == ABSENT { 0 } else { (v - base) / factor + 1 };
+            }
+        } else if factor == 1 {
+            numbers.iter_mut().zip(group).for_each(|(n, v)| *n = v - base);
+        } else {
+            numbers.iter_mut().zip(group).for_each(|(n, v)| *n = (v - base) / factor);
+        }
+        let reference = if delta { differences(numbers) } else { lower(numbers) };
+        put_group(out, reference, numbers);
+    }
+    bounds
+}
+
+fn bounds(values: &[u64]) -> Bounds {
+    let (mut min, mut max, mut some_absent) = (ABSENT, 0, false);
+    for &v in values {
+        min = min.min(v);
+        max = max.max(if v == ABSENT { 0 } else { v });
+        some_absent |= v == ABSENT;
+    }
+    Bounds { min, max, some_absent }
+}
+
+/// The largest number that divides every value's distance from `min`.
+fn common_factor(values: &[u64], min: u64) -> u64 {
+    let mut factor = 0;
+    for &v in values.iter().filter(|v| **v != ABSENT) {
+        let distance = v - min;
+        if factor == 0 || distance % factor != 0 {
+            factor = gcd(distance, factor);
+            if factor == 1 {
+                return 1;
+            }
+        }
+    }
+    factor.max(1)
+}
+
+fn gcd(mut a: u64, mut b: u64) -> u64 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}
+
+fn lower(numbers: &mut [u64]) -> u64 {
+    let reference = numbers.iter().copied().min().unwrap_or(0);
+    numbers.iter_mut().for_each(|n| *n -= reference);
+    reference
+}
+
+fn differences(numbers: &mut [u64]) -> u64 {
+    let first = numbers[0];
+    let mut last = first;
+    for n in numbers {
+        (*n, last) = (*n - last, *n);
+    }
+    first
+}
+
+fn put_group(out: &mut Vec<u8>, reference: u64, numbers: &[u64]) {
+    let (width, high_width) = widths(numbers);
+    let patches: Vec<usize> =
+        if high_width > 0 { (0..numbers.len()).filter(|&i| bits(numbers[i]) > width).collect() } else { Vec::new() };
+    out.push(width | if patches.is_empty() { 0 } else { PATCHED });
+    put_varint(out, reference);
+    if !patches.is_empty() {
+        out.extend([patches.len() as u8, high_width]);
+    }
+    put_packed(out, numbers, width);
+    // Positions are below 256.
+    out.extend(patches.iter().map(|&i| i as u8));
+    put_bits(out, patches.iter().map(|&i| numbers[i] >> width), high_width);
+}
+
+fn bits(number: u64) -> u8 {
+    64 - number.leading_zeros() as u8
+}
+
+/// The width that takes the fewest bytes, and that of the patches' high parts (0 = no patches).
+fn widths(numbers: &[u64]) -> (u8, u8) {
+    let mut counts = [0u16; 65];
+    let mut all = 0;
+    for &n in numbers {
+        counts[usize::from(bits(n))] += 1;
+        all |= n;
+    }
+    let widest = bits(all);
+    let mut best = (packed_bytes(widest, numbers.len()), widest, 0);
+    let mut patches = 0;
+    for width in (0..widest).rev() {
+        patches += usize::from(counts[usize::from(width) + 1]);
+        if patches > 255 {
+            break;
+        }
+        let high = usize::from(widest - width);
+        let bytes = packed_bytes(width, numbers.len()) + 2 + patches + (patches * high).div_ceil(8);
+        if bytes < best.0 {
+            best = (bytes, width, widest - width);
+        }
+    }
+    (best.1, best.2)
+}
+
+/// Bytes of a group's packed part.
+fn packed_bytes(width: u8, rows: usize) -> usize {
+    (rows * usize::from(width)).div_ceil(8)
+}
+
+fn put_packed(out: &mut Vec<u8>, numbers: &[u64], width: u8) {
+    if numbers.len() < GROUP_ROWS {
+        let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
+        return put_bits(out, numbers.iter().map(|n| n & mask), width);
+    }
+    let mut part = |width: u8, shift: u8| {
+        let mask = u32::MAX.checked_shr(32 - u32::from(width)).unwrap_or(0);
+        let words: [u32; GROUP_ROWS] = std::array::from_fn(|i| (numbers[i] >> shift) as u32 & mask);
+        let start = out.len();
+        out.resize(start + packed_bytes(width, GROUP_ROWS), 0);
+        if width > 0 {
+            BitPacker8x::new().compress(&words, &mut out[start..], width);
+        }
+    };
+    part(width.min(32), 0);
+    if width > 32 {
+        part(width - 32, 32);
+    }
+}
+
+/// Appends numbers of `width` bits, lowest bit first, the last byte filled up with zeros.
+fn put_bits(out: &mut Vec<u8>, numbers: impl Iterator<Item = u64>, width: u8) {
+    let (mut held, mut filled) = (0u128, 0);
+    for number in numbers {
+        held |= u128::from(number) << filled;
+        filled += u32::from(width);
+        while filled >= 8 {
+            out.push(held as u8);
+            held >>= 8;
+            filled -= 8;
+        }
+    }
+    if filled > 0 {
+        out.push(held as u8);
+    }
+}
+
+/// Number `index` of those that `put_bits` wrote.
+fn get_bits(bytes: &[u8], index: usize, width: u8) -> u64 {
+    let at = index * usize::from(width);
+    let first = at / 8;
+    // 64 bits from any bit of a byte on lie in nine bytes.
+    let mut window = [0; 16];
+    let part = &bytes[first.min(bytes.len())..(first + 9).min(bytes.len())];
+    window[..part.len()].copy_from_slice(part);
+    let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
+    (u128::from_le_bytes(window) >> (at % 8)) as u64 & mask
+}
+
+/// A chunk whose structure is known to be sound; the bytes stay with the caller.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    delta: bool,
+    nullable: bool,
+    base: u64,
+    factor: u64,
+    groups: Vec<Head>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    reference: u64,
+    /// Offset of the packed part in the chunk.
+    packed: u32,
+    width: u8,
+    patches: u8,
+    high_width: u8,
+}
+
+impl Chunk {
+    /// Reads the structure of a chunk of `rows` values. After it `decode` cannot fail.
+    pub(super) fn parse(&mut self, bytes: &[u8], rows: usize) -> Option<()> {
+        let mut c = Cursor::new(bytes);
+        let mode = c.u8()?;
+        self.delta = mode & DELTA != 0;
+        self.nullable = mode & NULLABLE != 0;
+        if mode > DELTA | NULLABLE || self.delta && self.nullable {
+            return None;
+        }
+        self.base = c.varint()?;
+        self.factor = c.varint()?;
+        self.groups.clear();
+        for start in (0..rows).step_by(GROUP_ROWS) {
+            self.groups.push(head(&mut c, (rows - start).min(GROUP_ROWS))?);
+        }
+        (c.left() == 0).then_some(())
+    }
+
+    /// Decodes group number `group` of a parsed chunk, `rows` values.
+    pub(super) fn decode(&self, bytes: &[u8], group: usize, rows: usize, out: &mut Group) {
+        let head = &self.groups[group];
+        let packed = &bytes[head.packed as usize..];
+        if head.width <= 32 && rows == GROUP_ROWS && !self.nullable && !self.delta {
+            return self.decode_plain(head, packed, out);
+        }
+        unpack(packed, head.width, rows, out);
+        for_patches(head, packed, rows, |i, high| out[i] |= high);
+        if self.delta {
+            let mut sum = head.reference;
+            for n in &mut out[..rows] {
+                sum = sum.wrapping_add(*n);
+                *n = sum.wrapping_mul(self.factor).wrapping_add(self.base);
+            }
+            return;
+        }
+        for n in &mut out[..rows] {
+            let d = n.wrapping_add(head.reference);
+            *n = if !self.nullable {
+                d.wrapping_mul(self.factor).wrapping_add(self.base)
+            } else if d == 0 {
+                ABSENT
+            } else {
+                (d - 1).wrapping_mul(self.factor).wrapping_add(self.base)
+            };
+        }
+    }
+
+    /// The usual case, apart so that the loops become vector code.
+    fn decode_plain(&self, head: &Head, packed: &[u8], out: &mut Group) {
+        let words = unpack_words(packed, head.width);
+        let start = head.reference.wrapping_mul(self.factor).wrapping_add(self.base);
+        if self.factor == 1 {
+            out.iter_mut().zip(&words).for_each(|(n, &w)| *n = start.wrapping_add(w.into()));
+        } else if let Ok(factor) = u32::try_from(self.factor) {
+            let factor = u64::from(factor);
+            out.iter_mut().zip(&words).for_each(|(n, &w)| *n = start.wrapping_add(u64::from(w).wrapping_mul(factor)));
+        } else {
+            let factor = self.factor;
+            out.iter_mut().zip(&words).for_each(|(n, &w)| *n = start.wrapping_add(u64::from(w).wrapping_mul(factor)));
+        }
+        for_patches(head, packed, GROUP_ROWS, |i, high| out[i] = out[i].wrapping_add(high.wrapping_mul(self.factor)));
+    }
+}
+
+fn head(c: &mut Cursor<'_>, rows: usize) -> Option<Head> {
+    let tag = c.u8()?;
+    let width = tag & !PATCHED;
+    let reference = c.varint()?;
+    let (patches, high_width) = if tag & PATCHED != 0 { (c.u8()?, c.u8()?) } else { (0, 0) };
+    let sound = width <= 64 && u16::from(width) + u16::from(high_width) <= 64 && usize::from(patches) <= rows;
+    if !sound {
+        return None;
+    }
+    let packed = u32::try_from(c.position()).ok()?;
+    c.take(packed_bytes(width, rows))?;
+    let positions = c.take(patches.into())?;
+    if rows < GROUP_ROWS && positions.iter().any(|&p| usize::from(p) >= rows) {
+        return None;
+    }
+    c.take(packed_bytes(high_width, patches.into()))?;
+    Some(Head { reference, packed, width, patches, high_width })
+}
+
+fn for_patches(head: &Head, packed: &[u8], rows: usize, mut each: impl FnMut(usize, u64)) {
+    if head.patches == 0 {
+        return;
+    }
+    let (positions, high) = packed[packed_bytes(head.width, rows)..].split_at(head.patches.into());
+    let high = &high[..packed_bytes(head.high_width, positions.len())];
+    for (k, &i) in positions.iter().enumerate() {
+        // `head` allows no width of 64 beside high parts of more than no bits.
+        let value = get_bits(high, k, head.high_width);
+        each(usize::from(i), value.checked_shl(head.width.into()).unwrap_or(0));
+    }
+}
+
+fn unpack(packed: &[u8], width: u8, rows: usize, out: &mut Group) {
+    if rows < GROUP_ROWS {
+        let packed = &packed[..packed_bytes(width, rows)];
+        out[..rows].iter_mut().enumerate().for_each(|(i, n)| *n = get_bits(packed, i, width));
+        return;
+    }
+    let low = unpack_words(packed, width.min(32));
+    out.iter_mut().zip(&low).for_each(|(n, &w)| *n = w.into());
+    if width > 32 {
+        let high = unpack_words(&packed[packed_bytes(32, GROUP_ROWS)..], width - 32);
+        out.iter_mut().zip(&high).for_each(|(n, &w)| *n |= u64::from(w) << 32);
+    }
+}
+
+/// A full group of a width up to 32.
+fn unpack_words(packed: &[u8], width: u8) -> [u32; GROUP_ROWS] {
+    let mut words = [0; GROUP_ROWS];
+    if width > 0 {
+        BitPacker8x::new().decompress(&packed[..packed_bytes(width, GROUP_ROWS)], &mut words, width);
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn round_trip(values: &[u64], shape: Shape) -> usize {
+        let mut bytes = Vec::new();
+        let bounds = encode(values, shape, &mut bytes);
+        let present = || values.iter().copied().filter(|v| *v != ABSENT);
+        assert_eq!(bounds.some_absent, values.contains(&ABSENT));
+        assert_eq!(bounds.min, present().min().unwrap_or(ABSENT));
+        assert_eq!(bounds.max, present().max().unwrap_or(0));
+        if let Some(value) = bounds.single() {
+            assert!(bytes.is_empty() && values.iter().all(|v| *v == value));
+            return 0;
+        }
+        let mut chunk = Chunk::default();
+        chunk.parse(&bytes, values.len()).unwrap();
+        let mut out = [0; GROUP_ROWS];
+        // Backwards: no group needs another one.
+        for (g, expected) in values.chunks(GROUP_ROWS).enumerate().rev() {
+            chunk.decode(&bytes, g, expected.len(), &mut out);
+            assert_eq!(&out[..expected.len()], expected);
+        }
+        bytes.len()
+    }
+
+    fn value() -> impl Strategy<Value = u64> {
+        prop_oneof![
+            8 => 0..2000u64,
+            2 => (0..u64::from(u32::MAX)).prop_map(|v| v * 1000),
+            1 => any::<u64>(),
+            1 => Just(ABSENT),
+            1 => Just(ABSENT - 1),
+            1 => Just(0),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+        #[test]
+        fn any_values_come_back(values in prop::collection::vec(value(), 1..700)) {
+            round_trip(&values, Shape::Loose);
+            let mut sorted = values;
+            sorted.sort_unstable();
+            round_trip(&sorted, Shape::Ascending);
+        }
+
+        #[test]
+        fn any_width_comes_back(bits in 0u32..=64, rows in 1usize..=600, seed in any::<u64>(), odd in 0usize..600) {
+            let mut state = seed | 1;
+            let mut values: Vec<u64> = (0..rows).map(|_| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state ^ state >> 29).checked_shr(64 - bits).unwrap_or(0)
+            }).collect();
+            round_trip(&values, Shape::Loose);
+            if let Some(v) = values.get_mut(odd) {
+                *v = u64::MAX - 5;
+            }
+            round_trip(&values, Shape::Loose);
+        }
+
+        #[test]
+        fn hostile_bytes_never_panic(
+            values in prop::collection::vec(value(), 1..600),
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+            cut in any::<prop::sample::Index>(),
+            rows in 1usize..700,
+        ) {
+            let mut bytes = Vec::new();
+            encode(&values, Shape::Loose, &mut bytes);
+            for (i, byte) in changes.iter().filter(|_| !bytes.is_empty()).map(|(i, b)| (i.index(bytes.len()), *b)).collect::<Vec<_>>() {
+                bytes[i] = byte;
+            }
+            for (bytes, rows) in [(&bytes[..], values.len()), (&bytes[..], rows), (&bytes[..cut.index(bytes.len() + 1)], values.len())] {
+                let mut chunk = Chunk::default();
+                if chunk.parse(bytes, rows).is_some() {
+                    let mut out = [0; GROUP_ROWS];
+                    for g in 0..rows.div_ceil(GROUP_ROWS) {
+                        chunk.decode(bytes, g, (rows - g * GROUP_ROWS).min(GROUP_ROWS), &mut out);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whole_milliseconds_cost_no_more_for_one_row_without_a_latency() {
+        let mut values: Vec<u64> = (0..256).map(|i| 1000 * (500 + i * 37 % 256)).collect();
+        let all = round_trip(&values, Shape::Loose);
+        values[7] = ABSENT;
+        let bytes = round_trip(&values, Shape::Loose);
+        assert!(bytes < all + 40, "{bytes} bytes instead of {all}");
+    }
+}

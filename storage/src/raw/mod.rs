@@ -8,12 +8,15 @@
 mod block;
 mod column;
 mod footer;
+mod numbering;
 mod price;
 mod rows;
 mod scan;
 mod schema;
 mod seal;
 mod segment;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use footer::{BlockInfo, Bounds, JournalSource, SegmentMeta, Sources};

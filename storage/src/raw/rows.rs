@@ -1,16 +1,158 @@
 //! Whole events out of a block.
 
-use crate::raw::scan::Scratch;
-use crate::raw::segment::{Segment, SegmentError};
-use crate::row::Batch;
+use crate::event::{CostSource, Tokens};
+use crate::raw::scan::{BlockReader, Scratch};
+use crate::raw::schema::{Column, ColumnSet, FAILED, Kind, OK};
+use crate::raw::segment::{Dictionary, Segment, SegmentError};
+use crate::row::{Batch, Body, CacheRow, Maybe, NameId, Names, RateRow, RequestRow, Row};
+use crate::time::Timestamp;
+
+/// No name of the segment is in the batch under this id.
+const NOT_YET: NameId = NameId::MAX;
 
 impl Segment {
     /// Appends all events of block number `block` to `batch`, names interned, in order of time.
     ///
     /// # Errors
-    /// See [`SegmentError`]; `batch` may then hold a part of the block.
+    /// See [`SegmentError`]. Beside what reading columns finds: values outside the bounds that the
+    /// footer states, times out of order, event ids that are not text. `batch` may then hold a part
+    /// of the block.
+    ///
+    /// # Panics
+    /// When there is no such block.
     pub fn rows(&self, block: usize, scratch: &mut Scratch, batch: &mut Batch) -> Result<(), SegmentError> {
-        let _ = (block, scratch, batch);
+        let info = &self.blocks()[block];
+        let columns = info.kind.columns();
+        let mut reader = self.read(block, columns, scratch)?;
+        let mut names = Translation::new(self.names());
+        let mut ids_used = 0;
+        let mut last_ts = 0;
+        batch.rows.reserve(info.rows);
+        for group in 0..reader.groups() {
+            reader.decode(group, columns);
+            self.check(block, &reader, group, &mut last_ts)?;
+            for i in 0..reader.rows(group) {
+                let at = |column: Column| reader.values(column)[i];
+                let length = usize::try_from(at(Column::EventId)).unwrap_or(usize::MAX);
+                let id = event_id(&reader, ids_used, length)
+                    .ok_or_else(|| self.bad_column(block, Column::EventId, "an event id is no text"))?;
+                ids_used += length;
+                let (provider, model) = self.names().series()[at(Column::Series) as usize];
+                let n = &mut batch.names;
+                let row = Row {
+                    ts: Timestamp::from_millis(at(Column::Ts)),
+                    provider: names.get(provider, n),
+                    model: names.get(model, n),
+                    user: names.get(at(Column::User) as NameId, n),
+                    event_id: n.intern(id),
+                    body: body(info.kind, &at, &mut |id| names.get(id, n)),
+                };
+                batch.rows.push(row);
+            }
+        }
         Ok(())
+    }
+
+    /// Whether the values keep to what the footer says, ids to those that exist.
+    fn check(
+        &self,
+        block: usize,
+        reader: &BlockReader<'_>,
+        group: usize,
+        last_ts: &mut u64,
+    ) -> Result<(), SegmentError> {
+        let info = &self.blocks()[block];
+        let rows = reader.rows(group);
+        if reader.contradicts_footer() {
+            return Err(self.damaged(0, "a block holds ids beyond those its index states".into()));
+        }
+        for column in info.kind.columns().iter() {
+            let bounds = info.bounds(column);
+            let fits = |v: u64| (bounds.min <= v && v <= bounds.max) || (v == crate::raw::ABSENT && bounds.some_absent);
+            if !reader.values(column)[..rows].iter().all(|v| fits(*v)) {
+                return Err(self.bad_column(block, column, "a value is outside the stated bounds"));
+            }
+        }
+        for &ts in &reader.values(Column::Ts)[..rows] {
+            if ts < *last_ts {
+                return Err(self.bad_column(block, Column::Ts, "times are out of order"));
+            }
+            *last_ts = ts;
+        }
+        Ok(())
+    }
+
+    fn bad_column(&self, block: usize, column: Column, what: &str) -> SegmentError {
+        let offset = self.blocks()[block].stored(column).map_or(0, |c| c.offset);
+        self.damaged(offset, format!("column {column:?}: {what}"))
+    }
+}
+
+fn event_id<'a>(reader: &'a BlockReader<'_>, from: usize, length: usize) -> Option<&'a str> {
+    if length == 0 {
+        return Some("");
+    }
+    std::str::from_utf8(reader.event_ids().get(from..from.checked_add(length)?)?).ok()
+}
+
+fn body(kind: Kind, at: &impl Fn(Column) -> u64, name: &mut impl FnMut(NameId) -> NameId) -> Body {
+    let status = at(Column::Status);
+    let maybe = |column| Maybe::some(at(column));
+    match kind {
+        Kind::Request => Body::Request(RequestRow {
+            ok: status == OK,
+            error: if status > FAILED { name((status - FAILED) as NameId) } else { 0 },
+            service_tier: name(at(Column::ServiceTier) as NameId),
+            latency_us: maybe(Column::Latency),
+            ttft_us: maybe(Column::Ttft),
+            tokens: Tokens {
+                input: at(Column::InputTokens),
+                cached: at(Column::CachedTokens),
+                cache_write: at(Column::CacheWriteTokens),
+                cache_write_1h: at(Column::CacheWrite1hTokens),
+                output: at(Column::OutputTokens),
+                reasoning: at(Column::ReasoningTokens),
+            },
+            cost_nanos: at(Column::Cost),
+            cost_source: match at(Column::CostSource) {
+                0 => CostSource::Unpriced,
+                1 => CostSource::Recorded,
+                _ => CostSource::Computed,
+            },
+        }),
+        Kind::Cache => Body::Cache(CacheRow {
+            hit: status == OK,
+            key: name(at(Column::Key) as NameId),
+            saved_cost_nanos: maybe(Column::SavedCost),
+            saved_tokens: maybe(Column::SavedTokens),
+            ttl_s: maybe(Column::Ttl),
+        }),
+        Kind::Rate => Body::Rate(RateRow {
+            allowed: status == OK,
+            key: name(at(Column::Key) as NameId),
+            limit_type: name(at(Column::LimitType) as NameId),
+            remaining: maybe(Column::Remaining),
+            limit: maybe(Column::Limit),
+        }),
+    }
+}
+
+/// Ids of a batch by ids of a segment, each name looked up once.
+struct Translation<'a> {
+    from: &'a Dictionary,
+    ids: Vec<NameId>,
+}
+
+impl<'a> Translation<'a> {
+    fn new(from: &'a Dictionary) -> Self {
+        Self { from, ids: vec![NOT_YET; from.names_len()] }
+    }
+
+    fn get(&mut self, id: NameId, names: &mut Names) -> NameId {
+        let known = &mut self.ids[id as usize];
+        if *known == NOT_YET {
+            *known = names.intern(self.from.name(id));
+        }
+        *known
     }
 }

@@ -1,19 +1,76 @@
 //! Reading the wanted columns of one block, 256 rows at a time.
 
-use crate::raw::schema::{Column, ColumnSet};
+use crate::event::CostSource;
+use crate::raw::block::{COST_PLAIN, COST_PREDICTED, key, unzigzag};
+use crate::raw::column::{Chunk, Group};
+use crate::raw::footer::{BLOCK_ROWS_MAX, BlockInfo, ColumnInfo};
+use crate::raw::price::{Table, classes};
+use crate::raw::schema::{COLUMNS, Column, ColumnSet};
 use crate::raw::segment::{Segment, SegmentError};
+use crate::raw::wire::Cursor;
 
 /// Rows of a group: what is decoded at once. The last group of a block may have fewer.
 pub const GROUP_ROWS: usize = 256;
 
-/// Buffers that reading reuses; one a thread, for any number of segments.
+/// Buffers that reading reuses; one a thread, for any number of segments. 50 KiB and the bytes of
+/// the largest block read.
+#[derive(Debug)]
+pub struct Scratch {
+    bytes: Vec<u8>,
+    columns: Vec<Slot>,
+    values: Vec<Group>,
+    prices: Table,
+}
+
+/// One column in the scratch.
 #[derive(Debug, Default)]
-pub struct Scratch {}
+struct Slot {
+    state: State,
+    /// Where its chunk lies in the bytes.
+    chunk_at: std::ops::Range<usize>,
+    chunk: Chunk,
+    /// Group whose values are decoded.
+    decoded: Option<usize>,
+}
+
+/// What has to be done for a column's values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// It was not fetched.
+    #[default]
+    Missing,
+    /// One value for all rows, which is in place.
+    Constant,
+    /// Its chunk must be decoded.
+    Packed,
+    /// Its cost must be computed; nothing is missed.
+    Predicted,
+    /// Its cost must be computed and what is missed, decoded, be added.
+    Corrected,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            bytes: Vec::new(),
+            columns: (0..COLUMNS).map(|_| Slot::default()).collect(),
+            values: vec![[0; GROUP_ROWS]; COLUMNS],
+            prices: Table::default(),
+        }
+    }
+}
 
 /// The fetched columns of a block.
 #[derive(Debug)]
 pub struct BlockReader<'a> {
     scratch: &'a mut Scratch,
+    rows: usize,
+    /// Where the event ids lie in the bytes.
+    ids_at: std::ops::Range<usize>,
+    /// Largest id by column, as the footer says; `u64::MAX` for columns without ids.
+    id_max: [u64; COLUMNS],
+    /// An id was above that and taken down to it.
+    contradicts: bool,
 }
 
 impl Segment {
@@ -22,43 +79,213 @@ impl Segment {
     ///
     /// # Errors
     /// See [`SegmentError`]. After it, decoding cannot fail.
+    ///
+    /// # Panics
+    /// When there is no such block.
     pub fn read<'a>(
         &self,
         block: usize,
         columns: ColumnSet,
         scratch: &'a mut Scratch,
     ) -> Result<BlockReader<'a>, SegmentError> {
-        let _ = (block, columns);
-        Ok(BlockReader { scratch })
+        let info = &self.blocks()[block];
+        debug_assert!(info.rows <= BLOCK_ROWS_MAX);
+        let mut wanted = columns.within(info.kind.columns());
+        if wanted.has(Column::Cost) && info.chunk_bytes(Column::Cost) > 0 {
+            // Whether the cost is predicted says its chunk; the rest is beside it anyway.
+            wanted = wanted.and(ColumnSet::OF_PRICES);
+        }
+        for slot in &mut scratch.columns {
+            slot.state = State::Missing;
+            slot.decoded = None;
+        }
+        let from = match info.extent(wanted) {
+            Some((from, to)) => self.fetch(from, to, &mut scratch.bytes).map(|()| from)?,
+            None => 0,
+        };
+        let mut reader =
+            BlockReader { scratch, rows: info.rows, ids_at: 0..0, id_max: [u64::MAX; COLUMNS], contradicts: false };
+        for column in wanted.iter() {
+            if column.is_id() {
+                reader.id_max[column as usize] = info.bounds(column).max;
+            }
+            match info.stored(column).filter(|c| c.length > 0) {
+                Some(stored) => self.prepare(&mut reader, info, stored, from)?,
+                None => reader.constant(column, info.bounds(column).single().unwrap_or(0)),
+            }
+        }
+        Ok(reader)
+    }
+
+    /// Checks a fetched chunk and reads its structure.
+    fn prepare(
+        &self,
+        reader: &mut BlockReader<'_>,
+        info: &BlockInfo,
+        stored: &ColumnInfo,
+        from: u64,
+    ) -> Result<(), SegmentError> {
+        let start = (stored.offset - from) as usize;
+        let at = start..start + stored.length;
+        if crc32fast::hash(&reader.scratch.bytes[at.clone()]) != stored.crc {
+            let what = format!("the checksum of the column {:?} is wrong", stored.column);
+            return Err(self.damaged(stored.offset, what));
+        }
+        let series = self.names().series().len();
+        reader.parse(stored, info, at, series).ok_or_else(|| {
+            self.damaged(stored.offset, format!("the column {:?} does not hold what it says", stored.column))
+        })
     }
 }
 
 impl BlockReader<'_> {
-    /// Groups in the block.
-    pub fn groups(&self) -> usize {
-        0
+    /// Rows in the block.
+    pub fn block_rows(&self) -> usize {
+        self.rows
     }
 
-    /// Rows of group number `group`.
+    /// Groups in the block.
+    pub fn groups(&self) -> usize {
+        self.rows.div_ceil(GROUP_ROWS)
+    }
+
+    /// Rows of group number `group`: [`GROUP_ROWS`] but for the last, 0 beyond it.
     pub fn rows(&self, group: usize) -> usize {
-        let _ = group;
-        0
+        self.rows.saturating_sub(group.saturating_mul(GROUP_ROWS)).min(GROUP_ROWS)
     }
 
     /// Decodes `columns` of group number `group`, in any order of groups; only those that were
     /// fetched. A column decoded already is not decoded again, so filters can take one column
     /// after the other and stop when no row is left.
     pub fn decode(&mut self, group: usize, columns: ColumnSet) {
-        let _ = (group, columns, &mut self.scratch);
+        for column in columns.iter() {
+            let slot = &self.scratch.columns[column as usize];
+            if slot.decoded == Some(group) && slot.state != State::Missing {
+                continue;
+            }
+            match slot.state {
+                State::Missing => continue,
+                State::Constant => {}
+                State::Packed => self.unpack(column, group),
+                State::Predicted | State::Corrected => self.predict(group),
+            }
+            self.scratch.columns[column as usize].decoded = Some(group);
+        }
     }
 
-    /// The values of a column in the group that was decoded last, one a row. Names are ids of
-    /// the segment's dictionary, series indices of its series.
-    ///
-    /// # Panics
-    /// When the column was not decoded for that group.
-    pub fn values(&self, column: Column) -> &[u64] {
-        let _ = column;
-        &[]
+    /// The values of a column in the group that was decoded last, one a row and 256 in all: those
+    /// beyond the group's rows mean nothing. Names are ids of the segment's dictionary, series
+    /// indices of its series. A column that was never decoded has stale values.
+    pub fn values(&self, column: Column) -> &[u64; GROUP_ROWS] {
+        debug_assert!(self.scratch.columns[column as usize].decoded.is_some(), "{column:?} was not decoded");
+        &self.scratch.values[column as usize]
+    }
+
+    /// All event ids of the block, one after the other.
+    pub(super) fn event_ids(&self) -> &[u8] {
+        &self.scratch.bytes[self.ids_at.clone()]
+    }
+
+    fn constant(&mut self, column: Column, value: u64) {
+        self.scratch.columns[column as usize].state = State::Constant;
+        self.scratch.values[column as usize].fill(value);
+    }
+
+    /// Reads the structure of a chunk whose CRC is right.
+    fn parse(
+        &mut self,
+        stored: &ColumnInfo,
+        info: &BlockInfo,
+        at: std::ops::Range<usize>,
+        series: usize,
+    ) -> Option<()> {
+        let Scratch { bytes, columns, prices, .. } = &mut *self.scratch;
+        let slot = &mut columns[stored.column as usize];
+        let chunk = &bytes[at.clone()];
+        let mut c = Cursor::new(chunk);
+        let (mut skip, mut length) = (0, chunk.len());
+        let mut state = State::Packed;
+        match stored.column {
+            Column::Cost => {
+                match c.u8()? {
+                    COST_PLAIN => {}
+                    COST_PREDICTED => {
+                        prices.decode(&mut c, series)?;
+                        state = if c.left() > 0 { State::Corrected } else { State::Predicted };
+                    }
+                    _ => return None,
+                }
+                skip = c.position();
+                length -= skip;
+            }
+            Column::EventId => {
+                length = usize::try_from(c.varint()?).ok()?;
+                skip = c.position();
+                c.take(length)?;
+                self.ids_at = at.start + c.position()..at.end;
+            }
+            _ => {}
+        }
+        slot.state = state;
+        slot.chunk_at = at.start + skip..at.start + skip + length;
+        if state == State::Predicted {
+            return Some(());
+        }
+        if stored.column == Column::EventId && length == 0 {
+            self.constant(Column::EventId, stored.bounds.single()?);
+            return Some(());
+        }
+        slot.chunk.parse(&bytes[slot.chunk_at.clone()], info.rows)
+    }
+
+    fn unpack(&mut self, column: Column, group: usize) {
+        let rows = self.rows(group);
+        let Scratch { bytes, columns, values, .. } = &mut *self.scratch;
+        let slot = &columns[column as usize];
+        if rows > 0 {
+            let values = &mut values[column as usize];
+            slot.chunk.decode(&bytes[slot.chunk_at.clone()], group, rows, values);
+            let max = self.id_max[column as usize];
+            if max < u64::MAX && values[..rows].iter().fold(0, |a, v| a.max(*v)) > max {
+                values.iter_mut().for_each(|v| *v = (*v).min(max));
+                self.contradicts = true;
+            }
+        }
+    }
+
+    /// Whether a column held ids beyond what the footer says. Checksums were right, so somebody
+    /// made the file so; the ids were lowered to ones that exist.
+    pub fn contradicts_footer(&self) -> bool {
+        self.contradicts
+    }
+
+    fn predict(&mut self, group: usize) {
+        self.decode(group, ColumnSet::OF_PRICES);
+        let corrected = self.scratch.columns[Column::Cost as usize].state == State::Corrected;
+        if corrected {
+            self.unpack(Column::Cost, group);
+        }
+        let rows = self.rows(group);
+        let Scratch { values, prices, .. } = &mut *self.scratch;
+        let mut costs = values[Column::Cost as usize];
+        for (i, cost) in costs.iter_mut().enumerate().take(rows) {
+            let at = |column: Column| values[column as usize][i];
+            let predicted = if at(Column::CostSource) == CostSource::Unpriced as u64 {
+                0
+            } else {
+                let tokens = classes([
+                    at(Column::InputTokens),
+                    at(Column::CachedTokens),
+                    at(Column::CacheWriteTokens),
+                    at(Column::CacheWrite1hTokens),
+                    at(Column::OutputTokens),
+                    at(Column::ReasoningTokens),
+                ]);
+                prices.predict(key(at(Column::Series), at(Column::Status), at(Column::ServiceTier)), &tokens)
+            };
+            let missed = if corrected { unzigzag(*cost) } else { 0 };
+            *cost = predicted.wrapping_add(missed);
+        }
+        values[Column::Cost as usize] = costs;
     }
 }

@@ -159,6 +159,11 @@ impl Column {
         }
     }
 
+    /// Whether its values, or what follows from them, are looked up in the dictionary.
+    pub(super) const fn is_id(self) -> bool {
+        self.is_name() || matches!(self, Self::Series | Self::Status)
+    }
+
     /// Whether its values are ids of the segment's names.
     pub(super) const fn is_name(self) -> bool {
         matches!(self, Self::User | Self::ServiceTier | Self::Key | Self::LimitType)
