@@ -19,6 +19,7 @@ pub use accumulator::{Accumulator, rank};
 pub use builder::CountsBuilder;
 pub use codec::{Entries, decode, encode, encode_from};
 pub use geometry::{GEOMETRY, INDEX_END, highest, index_of, lowest, midpoint};
+pub(crate) use sparse::Kept;
 pub use sparse::{Histogram, Stream};
 pub use walker::Walker;
 

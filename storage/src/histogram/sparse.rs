@@ -130,6 +130,25 @@ impl<'a> Histogram<'a> {
         Ok(counts)
     }
 
+    /// A copy whose bytes are appended to `buffer`.
+    pub(crate) fn keep(&self, buffer: &mut Vec<u8>) -> Kept {
+        let mut range = (buffer.len(), buffer.len());
+        let form = match self.form {
+            Form::Few(values) => Form::Few(values),
+            Form::Inner { min, max, bytes } => {
+                buffer.extend_from_slice(bytes);
+                range.1 = buffer.len();
+                Form::Inner { min, max, bytes: &[] }
+            }
+            Form::Whole { bytes } => {
+                buffer.extend_from_slice(bytes);
+                range.1 = buffer.len();
+                Form::Whole { bytes: &[] }
+            }
+        };
+        Kept { histogram: Histogram { count: self.count, form }, range }
+    }
+
     /// The entries one by one, for who may stop early.
     pub fn stream(&self) -> Stream<'a> {
         let (few, few_len, entries, end) = match self.form {
@@ -141,6 +160,26 @@ impl<'a> Histogram<'a> {
             Form::Whole { bytes } => ([0; FEW_MAX], 0, Entries::new(bytes), None),
         };
         Stream { few, few_at: 0, few_len, entries, end }
+    }
+}
+
+/// A [`Histogram`] whose bytes lie in a buffer of the caller's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept {
+    histogram: Histogram<'static>,
+    range: (usize, usize),
+}
+
+impl Kept {
+    /// The histogram, given the buffer that [`Histogram::keep`] copied it to.
+    pub(crate) fn get<'b>(&self, buffer: &'b [u8]) -> Histogram<'b> {
+        let bytes = &buffer[self.range.0..self.range.1];
+        let form = match self.histogram.form {
+            Form::Few(values) => Form::Few(values),
+            Form::Inner { min, max, .. } => Form::Inner { min, max, bytes },
+            Form::Whole { .. } => Form::Whole { bytes },
+        };
+        Histogram { count: self.histogram.count, form }
     }
 }
 

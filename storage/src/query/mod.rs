@@ -1,7 +1,15 @@
 //! The read path: a plan with absolute times becomes a series.
 
+mod buckets;
+mod cells;
 mod cover;
+mod distribution;
+mod execute;
+mod filter;
+mod names;
 pub mod plan;
+mod raw;
+mod route;
 pub mod series;
 pub mod source;
 mod steps;
@@ -21,8 +29,7 @@ use crate::time::TimeRange;
 /// # Errors
 /// See [`QueryError`].
 pub fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryError> {
-    let _ = (source, plan);
-    Err(QueryError::Database("plans are not answered yet".into()))
+    execute::execute(source, plan)
 }
 
 /// Hands the `newest` events of `range` that match `filter` to `each`, the oldest of them first;

@@ -84,6 +84,8 @@ pub struct Counters {
 pub struct Source {
     /// Buckets read, by tier: 1m, 5m, 1h, 1d.
     pub buckets: [u64; 4],
+    /// Buckets read of `dist_1h` and `dist_1d`.
+    pub dist_buckets: u64,
     /// Buckets read of `detail_1d`.
     pub detail_buckets: u64,
     /// Single events looked at.

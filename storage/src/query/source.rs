@@ -27,7 +27,7 @@ pub trait Source {
     /// From when on raw events are complete.
     fn raw_complete_from(&self) -> Timestamp;
 
-    /// Earliest and latest event time that any table or raw holds; `None` in an empty store.
+    /// A range that has all rolled-up events in it, its end after the latest; `None` when there are none.
     fn extent(&self) -> Result<Option<TimeRange>, QueryError>;
 
     /// Every provider that has a bucket, the empty one included.

@@ -1,0 +1,266 @@
+//! The numbers of an answer while it is gathered: groups found on the way, each with all steps.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::QueryError;
+use super::distribution::{Bounds, Distributions, Quantiles};
+use super::names::{LabelNames, Labels};
+use super::plan::{CELLS_MAX, Label};
+use super::series::{Aggregate, Counters, Group, StepRange};
+use crate::bucket::{Measure, Stat};
+use crate::row::NameId;
+use crate::time::Timestamp;
+
+/// All cells of an answer, group by group, each with `steps` of them.
+#[derive(Debug)]
+pub(crate) struct Cells {
+    group: Vec<Label>,
+    /// Step edges; cells of the only step when there is none.
+    edges: Vec<Timestamp>,
+    /// Measures whose stats are kept; the one of the quantiles among them.
+    pub(crate) measures: Vec<Measure>,
+    quantile_at: Option<usize>,
+    keys: Vec<Labels>,
+    /// Group of a single label's id, plus one.
+    by_id: Vec<u32>,
+    by_key: HashMap<Labels, u32, RandomState>,
+    last: Option<(Labels, u32)>,
+    counters: Vec<Counters>,
+    stats: Vec<Stat>,
+    pub(crate) distributions: Distributions,
+}
+
+/// Number of a cell: `group * steps + step`.
+pub(crate) type CellId = u32;
+
+impl Cells {
+    /// No groups yet, but for the one that an ungrouped plan always has.
+    pub(crate) fn new(
+        group: &[Label],
+        edges: Vec<Timestamp>,
+        stepped: bool,
+        measures: Vec<Measure>,
+        quantile: Option<Measure>,
+    ) -> Result<Self, QueryError> {
+        let quantile_at = quantile.and_then(|m| measures.iter().position(|other| *other == m));
+        let mut cells = Self {
+            group: group.to_vec(),
+            edges,
+            measures,
+            quantile_at,
+            keys: Vec::new(),
+            by_id: Vec::new(),
+            by_key: HashMap::default(),
+            last: None,
+            counters: Vec::new(),
+            stats: Vec::new(),
+            distributions: Distributions::new(stepped),
+        };
+        if group.is_empty() {
+            cells.new_group(Labels::default())?;
+        }
+        Ok(cells)
+    }
+
+    pub(crate) fn steps(&self) -> usize {
+        self.edges.len() - 1
+    }
+
+    /// The step that `t` lies in; times outside the window belong to its first or last.
+    /// `hint` is the answer for a time near by.
+    #[inline]
+    pub(crate) fn step(&self, t: Timestamp, hint: usize) -> usize {
+        let within = |step: usize| self.edges[step] <= t && t < self.edges[step + 1];
+        let last = self.steps() - 1;
+        if last == 0 {
+            return 0;
+        }
+        if hint <= last && within(hint) {
+            return hint;
+        }
+        if hint < last && within(hint + 1) {
+            return hint + 1;
+        }
+        self.edges.partition_point(|edge| *edge <= t).saturating_sub(1).min(last)
+    }
+
+    /// The group of `labels`, new or known.
+    #[inline]
+    pub(crate) fn group(&mut self, labels: &Labels) -> Result<u32, QueryError> {
+        match *self.group {
+            [] => Ok(0),
+            [label] => {
+                let id = labels[label as usize] as usize;
+                match self.by_id.get(id) {
+                    Some(&known) if known > 0 => Ok(known - 1),
+                    _ => self.group_of_id(label, id),
+                }
+            }
+            _ => {
+                let mut key = Labels::default();
+                for &label in &self.group {
+                    key[label as usize] = labels[label as usize];
+                }
+                if let Some((last, group)) = self.last
+                    && last == key
+                {
+                    return Ok(group);
+                }
+                let group = match self.by_key.get(&key) {
+                    Some(&group) => group,
+                    None => {
+                        let group = self.new_group(key)?;
+                        self.by_key.insert(key, group);
+                        group
+                    }
+                };
+                self.last = Some((key, group));
+                Ok(group)
+            }
+        }
+    }
+
+    #[cold]
+    fn group_of_id(&mut self, label: Label, id: usize) -> Result<u32, QueryError> {
+        if self.by_id.len() <= id {
+            self.by_id.resize(id + 1, 0);
+        }
+        let mut key = Labels::default();
+        key[label as usize] = id as NameId;
+        let group = self.new_group(key)?;
+        self.by_id[id] = group + 1;
+        Ok(group)
+    }
+
+    fn new_group(&mut self, key: Labels) -> Result<u32, QueryError> {
+        let (groups, steps) = (self.keys.len() + 1, self.steps());
+        if groups.saturating_mul(steps) > CELLS_MAX {
+            return Err(QueryError::TooManyCells { groups, steps });
+        }
+        self.keys.push(key);
+        self.counters.resize(groups * steps, Counters::default());
+        self.stats.resize(groups * steps * self.measures.len(), Stat::default());
+        Ok((groups - 1) as u32)
+    }
+
+    /// The cell of a group and step.
+    #[inline]
+    pub(crate) fn cell(&self, group: u32, step: usize) -> CellId {
+        // Bounded by CELLS_MAX.
+        (group as usize * self.steps() + step) as CellId
+    }
+
+    #[inline]
+    pub(crate) fn counters(&mut self, cell: CellId) -> &mut Counters {
+        &mut self.counters[cell as usize]
+    }
+
+    /// The stat of measure number `at` of `self.measures`.
+    #[inline]
+    pub(crate) fn stat(&mut self, cell: CellId, at: usize) -> &mut Stat {
+        &mut self.stats[cell as usize * self.measures.len() + at]
+    }
+
+    fn quantile_stat(&self, cell: usize) -> Stat {
+        self.quantile_at.map_or(Stat::default(), |at| self.stats[cell * self.measures.len() + at])
+    }
+
+    fn merged<'a>(stats: impl Iterator<Item = &'a Stat>) -> Stat {
+        stats.fold(Stat::default(), |mut sum, stat| {
+            sum.merge(stat);
+            sum
+        })
+    }
+
+    /// The finished groups and everything together. `shown` measures come first in `self.measures`.
+    pub(crate) fn finish(
+        mut self,
+        names: &LabelNames,
+        steps: &[StepRange],
+        shown: usize,
+        ppm: &[u32],
+    ) -> Result<(Vec<Group>, Aggregate), QueryError> {
+        let distributions = std::mem::replace(&mut self.distributions, Distributions::new(false));
+        let mut quantiles = if self.quantile_at.is_some() {
+            distributions.quantiles(ppm, &self)?
+        } else {
+            let none = || vec![None; ppm.len()];
+            let points = || steps.iter().map(|_| none()).collect();
+            Quantiles { groups: self.keys.iter().map(|_| (none(), points())).collect(), all: none() }
+        };
+        let width = self.steps();
+        let mut all = Aggregate { stats: vec![Stat::default(); shown], ..Aggregate::default() };
+        let mut groups = Vec::with_capacity(self.keys.len());
+        for (number, key) in self.keys.iter().enumerate() {
+            let cells = number * width..(number + 1) * width;
+            let (total_quantiles, point_quantiles) = std::mem::take(&mut quantiles.groups[number]);
+            let mut total =
+                Aggregate { stats: vec![Stat::default(); shown], quantiles: total_quantiles, ..Aggregate::default() };
+            let mut points = Vec::with_capacity(steps.len());
+            for cell in cells.clone() {
+                total.counts.merge(&self.counters[cell]);
+                let stats = &self.stats[cell * self.measures.len()..][..shown];
+                for (sum, stat) in total.stats.iter_mut().zip(stats) {
+                    sum.merge(stat);
+                }
+                if !steps.is_empty() {
+                    points.push(Aggregate {
+                        counts: self.counters[cell],
+                        stats: stats.to_vec(),
+                        quantiles: Vec::new(),
+                    });
+                }
+            }
+            for (point, quantiles) in points.iter_mut().zip(point_quantiles) {
+                point.quantiles = quantiles;
+            }
+            all.counts.merge(&total.counts);
+            for (sum, stat) in all.stats.iter_mut().zip(&total.stats) {
+                sum.merge(stat);
+            }
+            let labels = self.group.iter().map(|label| names.get(key[*label as usize]).into()).collect();
+            groups.push(Group { labels, total, points });
+        }
+        all.quantiles = quantiles.all;
+        Ok((groups, all))
+    }
+}
+
+impl Bounds for Cells {
+    fn shape(&self) -> (usize, usize) {
+        (self.keys.len(), self.steps())
+    }
+
+    fn cell_bounds(&self, group: usize, step: usize) -> (u64, u64) {
+        let stat = self.quantile_stat(group * self.steps() + step);
+        (stat.min, stat.max)
+    }
+
+    fn group_bounds(&self, group: usize) -> (u64, u64) {
+        let cells = group * self.steps()..(group + 1) * self.steps();
+        let stat = Self::merged(cells.map(|cell| self.quantile_stat(cell)).collect::<Vec<_>>().iter());
+        (stat.min, stat.max)
+    }
+
+    fn all_bounds(&self) -> (u64, u64) {
+        let stats: Vec<_> = (0..self.counters.len()).map(|cell| self.quantile_stat(cell)).collect();
+        let stat = Self::merged(stats.iter());
+        (stat.min, stat.max)
+    }
+}
+
+impl Counters {
+    /// Adds all of `other`.
+    pub fn merge(&mut self, other: &Self) {
+        self.requests += other.requests;
+        self.errors += other.errors;
+        self.unpriced += other.unpriced;
+        self.hits += other.hits;
+        self.misses += other.misses;
+        self.allowed += other.allowed;
+        self.denied += other.denied;
+        self.violations += other.violations;
+    }
+}

@@ -1,0 +1,198 @@
+//! Answers a plan: chooses what can answer it, covers the window, adds up, and builds the series.
+
+use super::QueryError;
+use super::buckets::{Gathering, Wanted};
+use super::cells::Cells;
+use super::cover::{Cover, From, Reachable, cover};
+use super::filter::Kind;
+use super::names::LabelNames;
+use super::plan::{Plan, STEPS_MAX};
+use super::route::{Conditions, Route, route};
+use super::series::{self, Series};
+use super::source::{Source, Span, Table};
+use super::steps::StepGrid;
+use crate::bucket::Measure;
+use crate::time::{Tier, TimeRange, Timestamp};
+
+const EVERYTHING: Wanted = Wanted { numbers: true, values: true };
+
+/// See [`super::execute`].
+pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryError> {
+    let conditions = Conditions::new(plan);
+    let route = route(plan, &conditions);
+    let extent = source.extent()?;
+    let asked = asked(plan, extent);
+    let extent = extent.unwrap_or(TimeRange { start: Timestamp::MAX, end: Timestamp::MIN });
+    let grid = plan.step.map(|step| StepGrid::new(step, &plan.zone));
+    let raw_from = source.raw_complete_from().max(plan.reach.raw_from.unwrap_or(Timestamp::MIN));
+    check_raw(&route, asked, extent, raw_from)?;
+
+    let covers = Covers::find(source, plan, &route, asked, extent, raw_from, grid.as_ref())?;
+    let main = &covers.main;
+    let steps = grid.as_ref().map_or(Vec::new(), |grid| grid.ranges(&main.edges));
+    debug_assert!(steps.len() <= STEPS_MAX);
+
+    let (measures, shown) = measures(plan);
+    let quantile = plan.quantiles.as_ref().map(|q| q.of);
+    let mut gathering = Gathering {
+        source,
+        plan,
+        conditions,
+        names: LabelNames::new(),
+        cells: Cells::new(&plan.group, main.edges.clone(), grid.is_some(), measures, quantile)?,
+        by_error: matches!(route, Route::Tiers { by_error: true, .. }),
+        read: series::Source::default(),
+        missing: covers.missing(extent),
+        decisions: Vec::new(),
+        newest: (extent.start < extent.end).then(|| extent.end.minus_ms(1)),
+    };
+    if Kind::ALL.into_iter().any(|kind| gathering.conditions.wants(kind)) {
+        covers.gather(&mut gathering)?;
+    }
+    if plan.violations {
+        gathering.count_violations();
+    }
+    let ppm = plan.quantiles.as_ref().map_or(&[][..], |q| &q.ppm);
+    let (groups, all) = gathering.cells.finish(&gathering.names, &steps, shown, ppm)?;
+    Ok(Series {
+        range: Some(main.window),
+        steps,
+        groups,
+        all,
+        store_days_until: main.store_days_until,
+        source: gathering.read,
+        missing: gathering.missing,
+        newest: gathering.newest,
+    })
+}
+
+/// The window in question: for all of time, the days that have events.
+fn asked(plan: &Plan, extent: Option<TimeRange>) -> TimeRange {
+    match extent {
+        Some(extent) if plan.range == TimeRange::ALL => TimeRange::new(plan.zone.day(extent.start).start, extent.end),
+        None if plan.range == TimeRange::ALL => TimeRange::new(Timestamp::MIN, Timestamp::MIN),
+        _ => TimeRange::new(plan.range.start, plan.range.end),
+    }
+}
+
+/// A plan that only raw events answer must lie where they reach.
+fn check_raw(route: &Route, asked: TimeRange, extent: TimeRange, raw_from: Timestamp) -> Result<(), QueryError> {
+    let first = asked.start.max(extent.start);
+    match route {
+        Route::Raw { why } if first < raw_from && first < asked.end.min(extent.end) => {
+            Err(QueryError::NeedsRaw { what: why.clone(), from: raw_from })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Measures to keep stats of: the plan's, then the one of the quantiles if it is not among them.
+fn measures(plan: &Plan) -> (Vec<Measure>, usize) {
+    let mut list = plan.measures.clone();
+    let shown = list.len();
+    if let Some(quantiles) = &plan.quantiles
+        && !list.contains(&quantiles.of)
+    {
+        list.push(quantiles.of);
+    }
+    (list, shown)
+}
+
+/// Covers of one window.
+struct Covers {
+    main: Cover,
+    /// Where the values of the quantiles' measure come from, when elsewhere.
+    dist: Option<Cover>,
+}
+
+impl Covers {
+    fn find(
+        source: &dyn Source,
+        plan: &Plan,
+        route: &Route,
+        asked: TimeRange,
+        extent: TimeRange,
+        raw_from: Timestamp,
+        grid: Option<&StepGrid>,
+    ) -> Result<Self, QueryError> {
+        let zone = source.zone();
+        let mut reach = Reachable::new(zone, Some(raw_from));
+        match route {
+            Route::Tiers { .. } => {
+                for tier in Tier::ALL.into_iter().rev() {
+                    let mut span = source.span(Table::Tier(tier));
+                    if tier == Tier::Minute {
+                        let limit = plan.reach.minute_from.unwrap_or(Timestamp::MIN);
+                        span.complete_from = span.complete_from.max(limit);
+                    }
+                    reach.add(Table::Tier(tier), span);
+                }
+            }
+            Route::Detail => {
+                let span = source.span(Table::DetailDay);
+                // Days that raw reaches are answered from raw, which knows more.
+                let closed_to = span.closed_to.min(super::cover::ceil(Tier::Day, raw_from, zone));
+                reach.add(Table::DetailDay, Span { closed_to, ..span });
+            }
+            Route::Raw { .. } => {}
+        }
+        let main = cover(&reach, asked, extent, grid)?;
+        if !matches!(route, Route::Tiers { dist: true, .. }) {
+            return Ok(Self { main, dist: None });
+        }
+        let mut dist_reach = Reachable::new(zone, Some(raw_from));
+        for table in [Table::DistDay, Table::DistHour] {
+            dist_reach.add(table, source.span(table));
+        }
+        Self::agree(&reach, &dist_reach, main, extent, grid)
+    }
+
+    /// Widens both covers until they have the same window and steps.
+    fn agree(
+        reach: &Reachable,
+        dist_reach: &Reachable,
+        mut main: Cover,
+        extent: TimeRange,
+        grid: Option<&StepGrid>,
+    ) -> Result<Self, QueryError> {
+        for _ in 0..8 {
+            let dist = cover(dist_reach, main.window, extent, grid)?;
+            if dist.window == main.window && dist.edges == main.edges {
+                return Ok(Self { main, dist: Some(dist) });
+            }
+            main = cover(reach, dist.window, extent, grid)?;
+        }
+        Err(QueryError::Database("the window of a distribution does not settle".into()))
+    }
+
+    /// What of the window nothing is left of.
+    fn missing(&self, extent: TimeRange) -> Vec<String> {
+        let window = self.main.window.intersect(&extent);
+        let pieces = self.main.pieces.iter().chain(self.dist.iter().flat_map(|d| &d.pieces));
+        let gaps = pieces.filter(|p| p.from == From::Nothing).map(|p| p.range.intersect(&window));
+        let mut gaps: Vec<_> = gaps.filter(|gap| !gap.is_empty()).collect();
+        gaps.dedup();
+        gaps.iter().map(|gap| format!("nothing is kept from {} to {}", gap.start, gap.end)).collect()
+    }
+
+    fn gather(&self, to: &mut Gathering<'_, '_>) -> Result<(), QueryError> {
+        let Some(dist) = &self.dist else {
+            to.add_buckets(&self.main, EVERYTHING)?;
+            to.add_raw(&raw_ranges(&self.main), EVERYTHING)?;
+            return to.add_backlog(self.main.window, EVERYTHING);
+        };
+        let numbers = Wanted { numbers: true, values: false };
+        let values = Wanted { numbers: false, values: true };
+        to.add_buckets(&self.main, numbers)?;
+        to.add_raw(&raw_ranges(&self.main), numbers)?;
+        to.add_buckets(dist, values)?;
+        to.add_raw(&raw_ranges(dist), values)?;
+        to.add_backlog(self.main.window, EVERYTHING)
+    }
+}
+
+/// The parts of a cover that are read event by event.
+fn raw_ranges(cover: &Cover) -> Vec<TimeRange> {
+    let raw = cover.pieces.iter().filter(|p| p.from == From::Raw);
+    raw.map(|p| p.range.intersect(&cover.window)).filter(|r| !r.is_empty()).collect()
+}

@@ -1,0 +1,359 @@
+//! A plan's filter, made ready for one kind of events.
+//!
+//! Some labels are the same for every event of a kind (a call has no cache key), so a filter is first
+//! simplified for the kind: what is left tells which labels and numbers must be known, and so which
+//! source can answer. Names are then judged once each: the answer is kept by the name's id.
+
+use super::names::{LabelNames, LabelSet, Labels};
+use super::plan::{Compare, Filter, Label, NameTest};
+use crate::bucket::Measure;
+use crate::row::NameId;
+
+/// Kinds of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Request,
+    Cache,
+    Rate,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 3] = [Self::Request, Self::Cache, Self::Rate];
+
+    /// Labels that events of the kind can have.
+    pub(crate) const fn labels(self) -> LabelSet {
+        const COMMON: LabelSet = LabelSet::of(&[Label::Provider, Label::Model, Label::User]);
+        COMMON.and(match self {
+            Self::Request => LabelSet::of(&[Label::Status, Label::Error, Label::ServiceTier]),
+            Self::Cache => LabelSet::of(&[Label::Key]),
+            Self::Rate => LabelSet::of(&[Label::Key, Label::Kind]),
+        })
+    }
+
+    /// Whether events of the kind can have the number.
+    pub(crate) const fn measures(self, measure: Measure) -> bool {
+        match self {
+            Self::Request => (measure as usize) < Measure::IN_REQUESTS,
+            Self::Cache => matches!(measure, Measure::SavedCost | Measure::SavedTokens),
+            Self::Rate => matches!(measure, Measure::Utilization),
+        }
+    }
+}
+
+/// A filter for one kind of events.
+#[derive(Debug)]
+pub(crate) struct Condition<'p> {
+    node: Node,
+    leaves: Vec<Leaf<'p>>,
+}
+
+/// A tree of conditions; constants occur only at its root.
+#[derive(Clone, Debug, PartialEq)]
+enum Node {
+    Const(bool),
+    And(Vec<Node>),
+    Or(Vec<Node>),
+    Not(Box<Node>),
+    Name(Label, usize),
+    Number(Measure, Compare, u64),
+}
+
+/// A condition on names with its answers so far.
+#[derive(Debug)]
+struct Leaf<'p> {
+    test: Test<'p>,
+    /// By id: 0 not asked yet, 1 no, 2 yes.
+    answers: Vec<u8>,
+}
+
+#[derive(Debug)]
+enum Test<'p> {
+    In(&'p [Box<str>]),
+    Passes(&'p dyn NameTest),
+}
+
+impl Test<'_> {
+    fn holds(&self, name: &str) -> bool {
+        match self {
+            Self::In(list) => list.iter().any(|n| **n == *name),
+            Self::Passes(test) => test.test(name),
+        }
+    }
+}
+
+impl<'p> Condition<'p> {
+    /// `filter` for events of `kind`.
+    pub(crate) fn new(filter: &'p Filter, kind: Kind) -> Self {
+        let mut leaves = Vec::new();
+        let node = simplify(filter, kind, &mut leaves);
+        Self { node, leaves }
+    }
+
+    /// No event of the kind matches.
+    pub(crate) fn is_never(&self) -> bool {
+        self.node == Node::Const(false)
+    }
+
+    /// Every event of the kind matches.
+    pub(crate) fn is_always(&self) -> bool {
+        self.node == Node::Const(true)
+    }
+
+    /// Labels it asks for.
+    pub(crate) fn labels(&self) -> LabelSet {
+        let mut set = LabelSet::default();
+        self.node.visit(&mut |node| {
+            if let Node::Name(label, _) = node {
+                set = set.with(*label);
+            }
+        });
+        set
+    }
+
+    /// The numbers it asks for.
+    pub(crate) fn numbers(&self) -> Vec<Measure> {
+        let mut list = Vec::new();
+        self.node.visit(&mut |node| {
+            if let Node::Number(measure, ..) = node {
+                list.push(*measure);
+            }
+        });
+        list
+    }
+
+    /// Comparisons that must all hold.
+    pub(crate) fn comparisons(&self) -> Vec<(Measure, Compare, u64)> {
+        let parts = self.parts().iter();
+        parts.filter_map(|n| if let Node::Number(m, c, v) = n { Some((*m, *c, *v)) } else { None }).collect()
+    }
+
+    /// Labels whose names alone can decide against an event, with what [`Condition::accepts`] takes.
+    pub(crate) fn name_tests(&self) -> Vec<(Label, usize)> {
+        let parts = self.parts().iter();
+        parts.filter_map(|n| if let Node::Name(label, leaf) = n { Some((*label, *leaf)) } else { None }).collect()
+    }
+
+    /// Whether name test number `leaf` accepts a name.
+    pub(crate) fn accepts(&mut self, names: &LabelNames, leaf: usize, id: NameId) -> bool {
+        self.leaves[leaf].holds(names, id)
+    }
+
+    /// Nothing but comparisons and name tests that must all hold.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.parts().iter().all(|n| matches!(n, Node::Number(..) | Node::Name(..)))
+    }
+
+    /// The parts of a conjunction.
+    fn parts(&self) -> &[Node] {
+        match &self.node {
+            Node::And(list) => list,
+            Node::Const(true) => &[],
+            other => std::slice::from_ref(other),
+        }
+    }
+
+    /// Whether an event with these labels and numbers matches.
+    #[inline]
+    pub(crate) fn holds(
+        &mut self,
+        names: &LabelNames,
+        labels: &Labels,
+        number: &impl Fn(Measure) -> Option<u64>,
+    ) -> bool {
+        match &self.node {
+            Node::Const(always) => *always,
+            node => node.holds(&mut self.leaves, names, labels, number),
+        }
+    }
+
+    /// Whether an event can match when only the labels in `known` are known.
+    pub(crate) fn may_hold(&mut self, names: &LabelNames, labels: &Labels, known: LabelSet) -> bool {
+        self.node.may_hold(&mut self.leaves, names, labels, known) != Some(false)
+    }
+}
+
+/// Whether `value` compares so with `with`.
+#[inline]
+pub(crate) fn compares(value: u64, compare: Compare, with: u64) -> bool {
+    match compare {
+        Compare::Equal => value == with,
+        Compare::NotEqual => value != with,
+        Compare::Less => value < with,
+        Compare::LessOrEqual => value <= with,
+        Compare::Greater => value > with,
+        Compare::GreaterOrEqual => value >= with,
+    }
+}
+
+impl Leaf<'_> {
+    #[inline]
+    fn holds(&mut self, names: &LabelNames, id: NameId) -> bool {
+        let at = id as usize;
+        if let Some(&answer) = self.answers.get(at)
+            && answer != 0
+        {
+            return answer == 2;
+        }
+        if self.answers.len() <= at {
+            self.answers.resize(at + 1, 0);
+        }
+        let yes = self.test.holds(names.get(id));
+        self.answers[at] = if yes { 2 } else { 1 };
+        yes
+    }
+}
+
+impl Node {
+    fn visit(&self, each: &mut impl FnMut(&Self)) {
+        each(self);
+        match self {
+            Self::And(list) | Self::Or(list) => list.iter().for_each(|n| n.visit(each)),
+            Self::Not(inner) => inner.visit(each),
+            Self::Const(_) | Self::Name(..) | Self::Number(..) => {}
+        }
+    }
+
+    fn holds(
+        &self,
+        leaves: &mut [Leaf<'_>],
+        names: &LabelNames,
+        labels: &Labels,
+        number: &impl Fn(Measure) -> Option<u64>,
+    ) -> bool {
+        match self {
+            Self::Const(always) => *always,
+            Self::And(list) => list.iter().all(|n| n.holds(leaves, names, labels, number)),
+            Self::Or(list) => list.iter().any(|n| n.holds(leaves, names, labels, number)),
+            Self::Not(inner) => !inner.holds(leaves, names, labels, number),
+            Self::Name(label, leaf) => leaves[*leaf].holds(names, labels[*label as usize]),
+            Self::Number(measure, compare, with) => number(*measure).is_some_and(|v| compares(v, *compare, *with)),
+        }
+    }
+
+    /// `None` = it depends on what is not known.
+    fn may_hold(&self, leaves: &mut [Leaf<'_>], names: &LabelNames, labels: &Labels, known: LabelSet) -> Option<bool> {
+        let mut all = |list: &[Self], deciding: bool| {
+            let mut open = false;
+            for node in list {
+                match node.may_hold(leaves, names, labels, known) {
+                    Some(answer) if answer == deciding => return Some(deciding),
+                    Some(_) => {}
+                    None => open = true,
+                }
+            }
+            if open { None } else { Some(!deciding) }
+        };
+        match self {
+            Self::Const(always) => Some(*always),
+            Self::And(list) => all(list, false),
+            Self::Or(list) => all(list, true),
+            Self::Not(inner) => inner.may_hold(leaves, names, labels, known).map(|answer| !answer),
+            Self::Name(label, leaf) if known.has(*label) => Some(leaves[*leaf].holds(names, labels[*label as usize])),
+            Self::Name(..) | Self::Number(..) => None,
+        }
+    }
+}
+
+fn simplify<'p>(filter: &'p Filter, kind: Kind, leaves: &mut Vec<Leaf<'p>>) -> Node {
+    let mut name = |label: &Label, test: Test<'p>| {
+        if !kind.labels().has(*label) {
+            return Node::Const(test.holds(""));
+        }
+        leaves.push(Leaf { test, answers: Vec::new() });
+        Node::Name(*label, leaves.len() - 1)
+    };
+    match filter {
+        Filter::All => Node::Const(true),
+        Filter::In(label, list) => name(label, Test::In(list)),
+        Filter::Test(label, test) => name(label, Test::Passes(&**test)),
+        Filter::Number(measure, compare, with) if kind.measures(*measure) => Node::Number(*measure, *compare, *with),
+        Filter::Number(..) => Node::Const(false),
+        Filter::Not(inner) => match simplify(inner, kind, leaves) {
+            Node::Const(always) => Node::Const(!always),
+            node => Node::Not(Box::new(node)),
+        },
+        Filter::And(list) => join(list, kind, leaves, false),
+        Filter::Or(list) => join(list, kind, leaves, true),
+    }
+}
+
+/// A conjunction (`deciding` = false) or disjunction (true) without constants in it.
+fn join<'p>(list: &'p [Filter], kind: Kind, leaves: &mut Vec<Leaf<'p>>, deciding: bool) -> Node {
+    let mut nodes = Vec::new();
+    for filter in list {
+        match simplify(filter, kind, leaves) {
+            Node::Const(answer) if answer == deciding => return Node::Const(deciding),
+            Node::Const(_) => {}
+            Node::And(inner) if !deciding => nodes.extend(inner),
+            Node::Or(inner) if deciding => nodes.extend(inner),
+            node => nodes.push(node),
+        }
+    }
+    match nodes.len() {
+        0 => Node::Const(!deciding),
+        1 => nodes.remove(0),
+        _ if deciding => Node::Or(nodes),
+        _ => Node::And(nodes),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is(label: Label, name: &str) -> Filter {
+        Filter::In(label, vec![name.into()])
+    }
+
+    #[test]
+    fn what_a_kind_cannot_have_is_decided_beforehand() {
+        let key = is(Label::Key, "k");
+        assert!(Condition::new(&key, Kind::Request).is_never());
+        assert!(!Condition::new(&key, Kind::Cache).is_never());
+        let ok = is(Label::Status, "ok");
+        assert!(Condition::new(&ok, Kind::Cache).is_never());
+        assert!(Condition::new(&is(Label::Status, ""), Kind::Rate).is_always());
+        let slow = Filter::Number(Measure::Latency, Compare::Greater, 5);
+        assert!(Condition::new(&slow, Kind::Cache).is_never());
+        let not_slow = Filter::Not(Box::new(slow));
+        assert!(Condition::new(&not_slow, Kind::Cache).is_always());
+        let both = Filter::And(vec![is(Label::Provider, "p"), Filter::Or(vec![Filter::All, key])]);
+        assert_eq!(Condition::new(&both, Kind::Request).labels(), LabelSet::of(&[Label::Provider]));
+    }
+
+    #[test]
+    fn a_name_is_judged_by_its_text_and_a_missing_number_fails() {
+        let mut names = LabelNames::new();
+        let (a, b) = (names.intern("a"), names.intern("b"));
+        let filter = Filter::Or(vec![is(Label::Model, "a"), Filter::Number(Measure::Latency, Compare::NotEqual, 5)]);
+        let mut condition = Condition::new(&filter, Kind::Request);
+        let labels = |model| {
+            let mut labels = Labels::default();
+            labels[Label::Model as usize] = model;
+            labels
+        };
+        for (model, latency, expected) in
+            [(a, None, true), (b, None, false), (b, Some(5), false), (b, Some(6), true), (a, Some(5), true)]
+        {
+            assert_eq!(condition.holds(&names, &labels(model), &|_| latency), expected, "{model} {latency:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_keeps_an_answer_open() {
+        let mut names = LabelNames::new();
+        let a = names.intern("a");
+        let mut labels = Labels::default();
+        labels[Label::Provider as usize] = a;
+        let known = LabelSet::of(&[Label::Provider]);
+        for (filter, may) in [
+            (is(Label::Provider, "b"), false),
+            (is(Label::User, "u"), true),
+            (Filter::And(vec![is(Label::User, "u"), is(Label::Provider, "b")]), false),
+            (Filter::Or(vec![is(Label::User, "u"), is(Label::Provider, "b")]), true),
+            (Filter::Not(Box::new(is(Label::Provider, "a"))), false),
+        ] {
+            assert_eq!(Condition::new(&filter, Kind::Request).may_hold(&names, &labels, known), may, "{filter:?}");
+        }
+    }
+}

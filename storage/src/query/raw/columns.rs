@@ -1,0 +1,508 @@
+//! Adds events of a sealed segment column by column.
+//!
+//! A block is skipped when its bounds say that no row can match. Else its rows are taken 256 at a
+//! time: the columns of the filter are decoded one after the other, each leaving fewer rows, and what
+//! the answer needs is decoded only where a row is left. Names are judged once a segment.
+
+use super::super::QueryError;
+use super::super::buckets::{Gathering, Wanted};
+use super::super::cells::CellId;
+use super::super::filter::{Kind, compares};
+use super::super::names::{ERROR, LabelSet, Labels, OK, Translation};
+use super::super::plan::{Compare, Label};
+use super::{Decision, overflow, within};
+use crate::bucket::Measure;
+use crate::raw::{self, ABSENT, BlockInfo, BlockReader, Column, ColumnSet, GROUP_ROWS, Scratch, Segment};
+use crate::row::{Maybe, NameId, RateRow};
+use crate::time::{TimeRange, Timestamp};
+
+/// What is the same for all blocks of a kind in a segment.
+struct Search {
+    needed: LabelSet,
+    group: LabelSet,
+    comparisons: Vec<(Measure, Compare, u64)>,
+    /// Labels with the names (by id of the segment) that pass.
+    names: Vec<(Label, Vec<bool>)>,
+    /// Names and comparisons are all there is to the filter.
+    plain: bool,
+    /// What is decoded for rows that are left.
+    shown: ColumnSet,
+}
+
+/// Rows of a group that are still in.
+struct Left {
+    rows: [u8; GROUP_ROWS],
+    len: usize,
+}
+
+impl Left {
+    fn iter(&self) -> impl Iterator<Item = usize> {
+        self.rows[..self.len].iter().map(|&row| row as usize)
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+        let mut kept = 0;
+        for at in 0..self.len {
+            let row = self.rows[at];
+            self.rows[kept] = row;
+            kept += usize::from(keep(row as usize));
+        }
+        self.len = kept;
+    }
+}
+
+/// Work space of a scan.
+struct Space {
+    translation: Translation,
+    values: [u64; GROUP_ROWS],
+    cells: [CellId; GROUP_ROWS],
+    step: usize,
+}
+
+impl Gathering<'_, '_> {
+    /// Adds the events of `segment` that lie in `ranges`.
+    pub(super) fn add_segment(
+        &mut self,
+        segment: &Segment,
+        ranges: &[TimeRange],
+        wanted: Wanted,
+    ) -> Result<(), QueryError> {
+        let mut scratch = Scratch::default();
+        let mut space =
+            Space { translation: Translation::default(), values: [0; GROUP_ROWS], cells: [0; GROUP_ROWS], step: 0 };
+        space.translation.reset(segment.names().names_len());
+        let mut searches: [Option<Search>; 3] = [const { None }; 3];
+        for (number, block) in segment.blocks().iter().enumerate() {
+            let kind = kind_of(block.kind);
+            let span = TimeRange::new(block.min_ts, block.max_ts.plus_ms(1));
+            let inside = ranges.iter().any(|r| r.covers(&span));
+            if !self.conditions.wants(kind) || !ranges.iter().any(|r| !r.intersect(&span).is_empty()) {
+                continue;
+            }
+            if searches[kind as usize].is_none() {
+                searches[kind as usize] = Some(self.search(segment, kind, wanted, &mut space.translation));
+            }
+            let Some(search) = &searches[kind as usize] else { continue };
+            if search.skips(block, segment) {
+                continue;
+            }
+            self.read.raw_events += block.rows as u64;
+            let fetched = search.fetched(kind).with(Column::Ts);
+            match segment.read(number, fetched, &mut scratch) {
+                Ok(mut reader) => {
+                    let ranges = if inside { None } else { Some(ranges) };
+                    self.add_block(segment, &mut reader, kind, search, ranges, wanted, &mut space)?;
+                }
+                Err(error) => self.missing.push(format!("{} events: {error}", block.rows)),
+            }
+        }
+        Ok(())
+    }
+
+    fn search(&mut self, segment: &Segment, kind: Kind, wanted: Wanted, translation: &mut Translation) -> Search {
+        let needed = self.needed().of(kind);
+        let mut shown = ColumnSet::NONE;
+        if wanted.numbers {
+            shown = shown.with(Column::Status);
+            if kind == Kind::Request && !self.by_error {
+                shown = shown.with(Column::CostSource);
+            }
+            for &measure in self.cells.measures.iter().filter(|m| kind.measures(**m)) {
+                shown = shown.and(columns_of(measure));
+            }
+            if self.plan.violations && kind == Kind::Rate {
+                shown = shown.with(Column::Key);
+            }
+        }
+        if let Some(measure) = self.quantile().filter(|m| wanted.values && kind.measures(*m)) {
+            shown = shown.and(columns_of(measure));
+        }
+        let group = LabelSet::of(&self.plan.group);
+        for label in needed.iter() {
+            shown = shown.with(column_of(label, kind));
+        }
+        let (mut comparisons, mut tests, mut plain) = (Vec::new(), Vec::new(), true);
+        if let Some(condition) = self.conditions.get(kind) {
+            comparisons = condition.comparisons();
+            tests = condition.name_tests();
+            plain = condition.is_plain();
+            for measure in condition.numbers() {
+                shown = shown.and(columns_of(measure));
+            }
+        }
+        // Status and error are no names of the dictionary by themselves; they are judged row by row.
+        plain &= !tests.iter().any(|(label, _)| matches!(label, Label::Status | Label::Error));
+        tests.retain(|(label, _)| !matches!(label, Label::Status | Label::Error));
+        let mut names = Vec::new();
+        for (label, leaf) in tests {
+            let ids: Vec<NameId> = (0..)
+                .zip(segment.names().names())
+                .map(|(id, name)| translation.id(&mut self.names, id, || name))
+                .collect();
+            if let Some(condition) = self.conditions.get(kind) {
+                names.push((label, ids.iter().map(|&id| condition.accepts(&self.names, leaf, id)).collect()));
+            }
+        }
+        Search { needed, group, comparisons, names, plain, shown }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the state of one scan, passed down two levels")]
+    fn add_block(
+        &mut self,
+        segment: &Segment,
+        reader: &mut BlockReader<'_>,
+        kind: Kind,
+        search: &Search,
+        ranges: Option<&[TimeRange]>,
+        wanted: Wanted,
+        space: &mut Space,
+    ) -> Result<(), QueryError> {
+        for number in 0..reader.groups() {
+            let rows = reader.rows(number).min(GROUP_ROWS);
+            let mut left = Left { rows: std::array::from_fn(|row| row as u8), len: rows };
+            if let Some(ranges) = ranges {
+                reader.decode(number, ColumnSet::of(&[Column::Ts]));
+                let ts = reader.values(Column::Ts);
+                left.retain(|row| within(ranges, Timestamp::from_millis(ts[row])));
+            }
+            search.narrow(segment, reader, number, kind, &mut left, &mut space.values);
+            if left.len == 0 {
+                continue;
+            }
+            reader.decode(number, search.shown);
+            if !search.plain || !search.group.is_empty() {
+                self.judge(segment, reader, kind, search, &mut left, space)?;
+            } else {
+                let cell = self.cells.cell(0, 0);
+                space.cells.fill(cell);
+            }
+            self.add_steps(reader, number, &left, space);
+            self.add_group(segment, reader, number, kind, &left, wanted, space)?;
+        }
+        Ok(())
+    }
+
+    /// Takes out rows that the whole filter refuses and finds the first cell of the others' groups.
+    fn judge(
+        &mut self,
+        segment: &Segment,
+        reader: &BlockReader<'_>,
+        kind: Kind,
+        search: &Search,
+        left: &mut Left,
+        space: &mut Space,
+    ) -> Result<(), QueryError> {
+        let mut failed = None;
+        let labels_needed =
+            if search.plain { search.needed.without(search.needed.without(search.group)) } else { search.needed };
+        left.retain(|row| {
+            let labels = {
+                let (names, translation) = (&mut self.names, &mut space.translation);
+                labels_at(segment, reader, kind, row, labels_needed, |id| {
+                    translation.id(names, id, || segment.names().name(id))
+                })
+            };
+            if !search.plain {
+                let number = |measure| Some(value_at(reader, measure, row)).filter(|v| *v != ABSENT);
+                let condition = self.conditions.get(kind);
+                if !condition.is_some_and(|c| c.holds(&self.names, &labels, &number)) {
+                    return false;
+                }
+            }
+            match self.cells.group(&labels) {
+                Ok(group) => space.cells[row] = self.cells.cell(group, 0),
+                Err(error) => failed = Some(error),
+            }
+            true
+        });
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Moves the rows' cells to the steps of their times.
+    fn add_steps(&self, reader: &mut BlockReader<'_>, number: usize, left: &Left, space: &mut Space) {
+        if self.cells.steps() == 1 {
+            return;
+        }
+        reader.decode(number, ColumnSet::of(&[Column::Ts]));
+        let ts = reader.values(Column::Ts);
+        for row in left.iter() {
+            space.step = self.cells.step(Timestamp::from_millis(ts[row]), space.step);
+            space.cells[row] += space.step as CellId;
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the state of one scan, passed down two levels")]
+    fn add_group(
+        &mut self,
+        segment: &Segment,
+        reader: &mut BlockReader<'_>,
+        number: usize,
+        kind: Kind,
+        left: &Left,
+        wanted: Wanted,
+        space: &mut Space,
+    ) -> Result<(), QueryError> {
+        if wanted.numbers {
+            self.count_rows(reader, kind, left, &space.cells);
+            for at in 0..self.cells.measures.len() {
+                let measure = self.cells.measures[at];
+                if kind.measures(measure) {
+                    fill(reader, measure, left, &mut space.values);
+                    for row in left.iter().filter(|row| space.values[*row] != ABSENT) {
+                        self.cells.stat(space.cells[row], at).add(space.values[row]);
+                    }
+                }
+            }
+            if self.plan.violations && kind == Kind::Rate {
+                reader.decode(number, ColumnSet::of(&[Column::Ts]));
+                let (ts, key) = (reader.values(Column::Ts), reader.values(Column::Key));
+                let status = reader.values(Column::Status);
+                for row in left.iter() {
+                    let id = key[row] as NameId;
+                    let key = space.translation.id(&mut self.names, id, || segment.names().name(id));
+                    let (ts, denied) = (Timestamp::from_millis(ts[row]), status[row] != raw::OK);
+                    self.decisions.push(Decision { key, ts, denied, cell: space.cells[row] });
+                }
+            }
+        }
+        if let Some(measure) = self.quantile().filter(|m| wanted.values && kind.measures(*m)) {
+            fill(reader, measure, left, &mut space.values);
+            for row in left.iter().filter(|row| space.values[*row] != ABSENT) {
+                self.cells.distributions.add_value(space.cells[row], space.values[row]).map_err(overflow)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn count_rows(&mut self, reader: &BlockReader<'_>, kind: Kind, left: &Left, cells: &[CellId; GROUP_ROWS]) {
+        let status = reader.values(Column::Status);
+        match kind {
+            Kind::Request => {
+                let unpriced = (!self.by_error).then(|| reader.values(Column::CostSource));
+                for row in left.iter() {
+                    let counts = self.cells.counters(cells[row]);
+                    counts.requests += 1;
+                    counts.errors += u64::from(status[row] != raw::OK);
+                    counts.unpriced += u64::from(unpriced.is_some_and(|source| source[row] == 0));
+                }
+            }
+            Kind::Cache => {
+                for row in left.iter() {
+                    let counts = self.cells.counters(cells[row]);
+                    if status[row] == raw::OK { counts.hits += 1 } else { counts.misses += 1 }
+                }
+            }
+            Kind::Rate => {
+                for row in left.iter() {
+                    let counts = self.cells.counters(cells[row]);
+                    if status[row] == raw::OK { counts.allowed += 1 } else { counts.denied += 1 }
+                }
+            }
+        }
+    }
+}
+
+impl Search {
+    /// Whether the bounds of `block` rule out every row.
+    fn skips(&self, block: &BlockInfo, segment: &Segment) -> bool {
+        let by_number = self.comparisons.iter().any(|&(measure, compare, with)| {
+            let Some(column) = single_column(measure) else { return false };
+            let bounds = block.bounds(column);
+            if bounds.min > bounds.max {
+                return true;
+            }
+            match compare {
+                Compare::Equal => !bounds.may_lie_in(with, with),
+                Compare::NotEqual => bounds.min == bounds.max && bounds.min == with,
+                Compare::Less => bounds.min >= with,
+                Compare::LessOrEqual => bounds.min > with,
+                Compare::Greater => bounds.max <= with,
+                Compare::GreaterOrEqual => bounds.max < with,
+            }
+        });
+        by_number || self.names.iter().any(|(label, allowed)| self.no_name(*label, allowed, block, segment))
+    }
+
+    fn no_name(&self, label: Label, allowed: &[bool], block: &BlockInfo, segment: &Segment) -> bool {
+        let bounds = block.bounds(column_of(label, kind_of(block.kind)));
+        let mut ids = bounds.min..=bounds.max;
+        match label {
+            Label::Provider => {
+                !ids.any(|s| segment.names().series().get(s as usize).is_none_or(|s| allowed[s.0 as usize]))
+            }
+            Label::Model => {
+                !ids.any(|s| segment.names().series().get(s as usize).is_none_or(|s| allowed[s.1 as usize]))
+            }
+            _ => !ids.any(|id| allowed.get(id as usize).is_none_or(|a| *a)),
+        }
+    }
+
+    /// Columns to fetch from a block.
+    fn fetched(&self, kind: Kind) -> ColumnSet {
+        let names = self.names.iter().fold(self.shown, |set, (label, _)| set.with(column_of(*label, kind)));
+        self.comparisons.iter().fold(names, |set, (measure, ..)| set.and(columns_of(*measure)))
+    }
+
+    /// Takes out rows, column by column, that a name or a comparison refuses.
+    fn narrow(
+        &self,
+        segment: &Segment,
+        reader: &mut BlockReader<'_>,
+        group: usize,
+        kind: Kind,
+        left: &mut Left,
+        values: &mut [u64; GROUP_ROWS],
+    ) {
+        for (label, allowed) in &self.names {
+            if left.len == 0 {
+                return;
+            }
+            let column = column_of(*label, kind);
+            reader.decode(group, ColumnSet::of(&[column]));
+            let ids = reader.values(column);
+            let series = segment.names().series();
+            match label {
+                Label::Provider => {
+                    left.retain(|row| series.get(ids[row] as usize).is_some_and(|s| allowed[s.0 as usize]))
+                }
+                Label::Model => left.retain(|row| series.get(ids[row] as usize).is_some_and(|s| allowed[s.1 as usize])),
+                _ => left.retain(|row| allowed.get(ids[row] as usize).is_some_and(|a| *a)),
+            }
+        }
+        for &(measure, compare, with) in &self.comparisons {
+            if left.len == 0 {
+                return;
+            }
+            reader.decode(group, columns_of(measure));
+            fill(reader, measure, left, values);
+            left.retain(|row| values[row] != ABSENT && compares(values[row], compare, with));
+        }
+    }
+}
+
+const fn kind_of(kind: raw::Kind) -> Kind {
+    match kind {
+        raw::Kind::Request => Kind::Request,
+        raw::Kind::Cache => Kind::Cache,
+        raw::Kind::Rate => Kind::Rate,
+    }
+}
+
+/// The column that a label is found in.
+const fn column_of(label: Label, kind: Kind) -> Column {
+    match label {
+        Label::Provider | Label::Model => Column::Series,
+        Label::User => Column::User,
+        Label::Status | Label::Error => Column::Status,
+        Label::Key => Column::Key,
+        Label::Kind => Column::LimitType,
+        Label::ServiceTier if matches!(kind, Kind::Request) => Column::ServiceTier,
+        Label::ServiceTier => Column::Status,
+    }
+}
+
+/// The columns that a number is made of.
+const fn columns_of(measure: Measure) -> ColumnSet {
+    match measure {
+        Measure::Tokens => ColumnSet::of(&[Column::InputTokens, Column::OutputTokens]),
+        Measure::Cost => ColumnSet::of(&[Column::Cost, Column::CostSource]),
+        Measure::Utilization => ColumnSet::of(&[Column::Remaining, Column::Limit]),
+        Measure::Latency => ColumnSet::of(&[Column::Latency]),
+        Measure::Ttft => ColumnSet::of(&[Column::Ttft]),
+        Measure::InputTokens => ColumnSet::of(&[Column::InputTokens]),
+        Measure::OutputTokens => ColumnSet::of(&[Column::OutputTokens]),
+        Measure::CachedTokens => ColumnSet::of(&[Column::CachedTokens]),
+        Measure::ReasoningTokens => ColumnSet::of(&[Column::ReasoningTokens]),
+        Measure::CacheWriteTokens => ColumnSet::of(&[Column::CacheWriteTokens]),
+        Measure::CacheWrite1hTokens => ColumnSet::of(&[Column::CacheWrite1hTokens]),
+        Measure::SavedCost => ColumnSet::of(&[Column::SavedCost]),
+        Measure::SavedTokens => ColumnSet::of(&[Column::SavedTokens]),
+    }
+}
+
+/// The column whose values are the number as it is.
+fn single_column(measure: Measure) -> Option<Column> {
+    let columns = columns_of(measure);
+    let mut list = columns.iter();
+    list.next().filter(|_| list.next().is_none())
+}
+
+/// The number of one row, [`ABSENT`] when it has none.
+#[inline]
+fn value_at(reader: &BlockReader<'_>, measure: Measure, row: usize) -> u64 {
+    let value = |column| reader.values(column)[row];
+    match measure {
+        Measure::Tokens => value(Column::InputTokens) + value(Column::OutputTokens),
+        Measure::Cost if value(Column::CostSource) == 0 => ABSENT,
+        Measure::Cost => value(Column::Cost),
+        Measure::Utilization => utilization(value(Column::Remaining), value(Column::Limit)),
+        other => single_column(other).map_or(ABSENT, value),
+    }
+}
+
+fn utilization(remaining: u64, limit: u64) -> u64 {
+    let (remaining, limit) = (Maybe::some(remaining), Maybe::some(limit));
+    let row = RateRow { allowed: true, key: 0, limit_type: 0, remaining, limit };
+    row.utilization().unwrap_or(ABSENT)
+}
+
+/// The numbers of the rows that are left.
+fn fill(reader: &BlockReader<'_>, measure: Measure, left: &Left, values: &mut [u64; GROUP_ROWS]) {
+    match measure {
+        Measure::Tokens => {
+            let (input, output) = (reader.values(Column::InputTokens), reader.values(Column::OutputTokens));
+            left.iter().for_each(|row| values[row] = input[row] + output[row]);
+        }
+        Measure::Cost => {
+            let (cost, source) = (reader.values(Column::Cost), reader.values(Column::CostSource));
+            left.iter().for_each(|row| values[row] = if source[row] == 0 { ABSENT } else { cost[row] });
+        }
+        Measure::Utilization => {
+            let (remaining, limit) = (reader.values(Column::Remaining), reader.values(Column::Limit));
+            left.iter().for_each(|row| values[row] = utilization(remaining[row], limit[row]));
+        }
+        other => {
+            if let Some(column) = single_column(other) {
+                let column = reader.values(column);
+                left.iter().for_each(|row| values[row] = column[row]);
+            }
+        }
+    }
+}
+
+/// The `needed` labels of a row.
+#[inline]
+fn labels_at(
+    segment: &Segment,
+    reader: &BlockReader<'_>,
+    kind: Kind,
+    row: usize,
+    needed: LabelSet,
+    mut id: impl FnMut(NameId) -> NameId,
+) -> Labels {
+    let mut labels = Labels::default();
+    let value = |column| reader.values(column)[row];
+    if needed.has(Label::Provider) || needed.has(Label::Model) {
+        let series = segment.names().series().get(value(Column::Series) as usize);
+        let (provider, model) = series.copied().unwrap_or((0, 0));
+        if needed.has(Label::Provider) {
+            labels[Label::Provider as usize] = id(provider);
+        }
+        if needed.has(Label::Model) {
+            labels[Label::Model as usize] = id(model);
+        }
+    }
+    if kind == Kind::Request && (needed.has(Label::Status) || needed.has(Label::Error)) {
+        let status = value(Column::Status);
+        labels[Label::Status as usize] = if status == raw::OK { OK } else { ERROR };
+        if needed.has(Label::Error) {
+            labels[Label::Error as usize] = id(status.saturating_sub(raw::FAILED) as NameId);
+        }
+    }
+    for label in [Label::User, Label::Key, Label::Kind, Label::ServiceTier] {
+        if needed.has(label) {
+            labels[label as usize] = id(value(column_of(label, kind)) as NameId);
+        }
+    }
+    labels
+}
