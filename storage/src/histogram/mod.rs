@@ -12,6 +12,8 @@ mod builder;
 mod codec;
 mod geometry;
 mod sparse;
+#[cfg(test)]
+mod tests;
 pub(crate) mod varint;
 mod walker;
 
