@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use ax_storage::OpenError;
 use ax_storage::query::QueryError;
+use ax_storage::tier::db::DbError;
+use ax_storage::{OpenError, TickError};
 use serde::Serialize;
 
 /// What went wrong, as scripts tell failures apart.
@@ -117,6 +118,12 @@ impl Failure {
         self.hint = Some(escaped(&hint.to_string()));
         self
     }
+
+    /// Adds advice where there is none yet.
+    #[must_use]
+    pub fn hint_if_none(self, hint: impl fmt::Display) -> Self {
+        if self.hint.is_some() { self } else { self.hint(hint) }
+    }
 }
 
 impl fmt::Display for Failure {
@@ -172,6 +179,40 @@ impl From<QueryError> for Failure {
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,
+        }
+    }
+}
+
+impl From<DbError> for Failure {
+    fn from(error: DbError) -> Self {
+        let (kind, hint) = match &error {
+            DbError::Busy { .. } => (Kind::Busy, Some("try again in a moment")),
+            DbError::Missing { .. } => (Kind::NotFound, None),
+            DbError::Damaged { .. } => (Kind::Damaged, Some("`ax monitor store verify` says what is left")),
+            DbError::TooNew { .. } => (Kind::TooNew, Some("install the version that made it, or a later one")),
+            DbError::Io { cause, .. } => (Kind::Io, advice(cause)),
+            _ => (Kind::Io, None),
+        };
+        let failure = Self::new(kind, &error);
+        match hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+impl From<TickError> for Failure {
+    fn from(error: TickError) -> Self {
+        match error {
+            TickError::Database(error) => error.into(),
+            TickError::Io { path, cause } => {
+                let failure = Self::io("use", path, &cause);
+                match advice(&cause) {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                }
+            }
+            other => Self::new(Kind::Io, other),
         }
     }
 }

@@ -332,6 +332,11 @@ impl Context {
         }
     }
 
+    /// Shows a failure that does not end the command.
+    pub(crate) fn complain(&self, failure: &Failure) {
+        let _ = writeln!(std::io::stderr(), "error: {}", failure.message);
+    }
+
     /// Keeps a warning: for stderr, or for the `warnings` of the JSON.
     pub(crate) fn warn(&self, code: &'static str, message: impl std::fmt::Display) {
         let mut all = self.warnings.take();

@@ -17,10 +17,10 @@ pub(crate) fn on_interrupt(tidy: impl FnOnce() -> bool + Send + 'static) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let code = runtime.ok().and_then(|runtime| runtime.block_on(first_signal(&ready)));
         drop(ready);
-        if let Some(code) = code {
-            if tidy() {
-                std::process::exit(code.into());
-            }
+        if let Some(code) = code
+            && tidy()
+        {
+            std::process::exit(code.into());
         }
     });
     if watcher.is_ok() {

@@ -7,6 +7,7 @@ mod context;
 mod interrupt;
 mod panic;
 mod screen;
+mod text;
 mod time;
 
 use std::ffi::{OsStr, OsString};

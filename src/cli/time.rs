@@ -45,10 +45,11 @@ pub(crate) fn range(text: &str, now: Timestamp, zone: &Zone) -> Result<TimeRange
     if let Some(range) = calendar(text, now, zone) {
         return Ok(range);
     }
-    if text.len() == 7 && text.as_bytes()[4] == b'-' {
-        if let Ok(first) = format!("{text}-01").parse::<Date>() {
-            return Ok(days(first, first.saturating_add(1.month()), zone));
-        }
+    if text.len() == 7
+        && text.as_bytes()[4] == b'-'
+        && let Ok(first) = format!("{text}-01").parse::<Date>()
+    {
+        return Ok(days(first, first.saturating_add(1.month()), zone));
     }
     if text.contains('-') {
         let p = point(text, now, zone)?;
@@ -76,7 +77,7 @@ pub(crate) fn step(text: &str) -> Result<Step> {
     let ms = duration(text, "5m")?;
     Ok(match ms {
         ms if ms % DAY_MS == 0 => Step::Days(u32::try_from(ms / DAY_MS).unwrap_or(u32::MAX)),
-        ms if DAY_MS % ms == 0 => Step::Millis(ms),
+        ms if DAY_MS.is_multiple_of(ms) => Step::Millis(ms),
         ms => Step::FromStart(ms),
     })
 }
@@ -175,10 +176,10 @@ fn point(text: &str, now: Timestamp, zone: &Zone) -> Result<TimeRange> {
             let day = days(date, date.saturating_add(1.day()), zone);
             return at(day.start).map(|_| day);
         }
-    } else if let Ok(local) = text.parse::<DateTime>() {
-        if let Ok(t) = local.to_zoned_datetime(zone.tz().clone()) {
-            return at(Timestamp::from_jiff(t.timestamp()));
-        }
+    } else if let Ok(local) = text.parse::<DateTime>()
+        && let Ok(t) = local.to_zoned_datetime(zone.tz().clone())
+    {
+        return at(Timestamp::from_jiff(t.timestamp()));
     }
     Err(Failure::usage(format!("'{text}' is not a time"))
         .hint("write 2025-11-16T19:15:00Z, 2025-11-16, or milliseconds since 1970"))

@@ -1,0 +1,332 @@
+//! `ax monitor import`: files of events into the store, with progress and an account of it.
+
+use std::cell::RefCell;
+use std::fmt::Write;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ax_storage::row::Batch;
+use ax_storage::time::Zone;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::cli::args::ImportArgs;
+use crate::cli::context::{Context, Warning};
+use crate::cli::interrupt::on_interrupt;
+use crate::cli::text::{count, counted, minute};
+use crate::error::{Failure, Kind, Result, escaped, exit, plain};
+use crate::import::{
+    self, Added, Consumed, Format, ImportError, Input, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
+};
+
+/// Refused lines that the summary shows; `--json` lists more.
+const REFUSALS_SHOWN: usize = 10;
+/// How often the progress bar moves.
+const REDRAW: Duration = Duration::from_millis(100);
+
+/// Imports.
+pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
+    let (format, inputs) = inputs(args)?;
+    let cancel = Arc::new(AtomicBool::new(false));
+    let options = Options {
+        format,
+        map: args.map.iter().map(|pair| mapping(pair)).collect::<Result<_>>()?,
+        rules: Rules { zone: zone(context)?, ..Rules::default() },
+        complete: args.last_line,
+        dry_run: args.dry_run,
+        price: None,
+        cancel: Some(&cancel),
+    };
+    let store = if args.dry_run { context.store()? } else { Some(context.writable_store()?) };
+    let stop = Arc::clone(&cancel);
+    on_interrupt(move || {
+        stop.store(true, Ordering::Relaxed);
+        false
+    });
+    let bar = Bar::new(context, &inputs);
+    let mut session = store.as_ref().map(|s| s.import());
+    let sink: &mut dyn Sink = match &mut session {
+        Some(session) => session,
+        None => &mut Nowhere,
+    };
+    let report = import::import(sink, &inputs, &options, context.now(), &mut |p| bar.show(p)).map_err(explain);
+    bar.clear();
+    let report = report?;
+    if let Some(store) = store.as_ref().filter(|_| report.imported > 0 && !args.dry_run) {
+        store.tick_if_due(context.clock())?;
+    }
+    for warning in &report.warnings {
+        context.warn(warning.code, &warning.message);
+    }
+    if context.json() {
+        context.print_json(&View::new(&report, args.dry_run, context))?;
+    } else {
+        context.print(&summary(&report, args.dry_run, context))?;
+    }
+    Ok(exit_code(&report))
+}
+
+/// 0 when anything was taken or was there already; 1 when every line was refused.
+fn exit_code(report: &Report) -> u8 {
+    if report.cancelled {
+        exit::INTERRUPTED
+    } else if report.refused_count > 0 && report.imported + report.duplicates == 0 {
+        exit::RUNTIME
+    } else {
+        0
+    }
+}
+
+/// The format, if the first word is one, and what to read.
+fn inputs(args: &ImportArgs) -> Result<(Option<Format>, Vec<Input>)> {
+    let mut paths: Vec<PathBuf> = args.paths.clone();
+    let format = match args.first.as_deref() {
+        Some("ndjson" | "jsonl") => Some(Format::Ndjson),
+        Some("csv") => Some(Format::Csv),
+        Some(word @ ("claude-code" | "codex" | "gemini" | "litellm")) => {
+            return Err(Failure::usage(format!("importing from {word} is not built yet"))
+                .hint("write its calls as NDJSON: `ax monitor import ndjson FILE`"));
+        }
+        Some(path) => {
+            paths.insert(0, PathBuf::from(path));
+            None
+        }
+        None => None,
+    };
+    if paths.is_empty() {
+        if std::io::stdin().is_terminal() {
+            return Err(Failure::usage("there is nothing to import: no file is named and nothing is piped in")
+                .hint("ax monitor import calls.ndjson.gz, or … | ax monitor import ndjson -"));
+        }
+        paths.push(PathBuf::from("-"));
+    }
+    let input = |p: PathBuf| if p == Path::new("-") { Input::Stdin } else { Input::File(p) };
+    Ok((format, paths.into_iter().map(input).collect()))
+}
+
+fn mapping(pair: &str) -> Result<(String, String)> {
+    match pair.split_once('=') {
+        Some((theirs, ours)) if !theirs.is_empty() && !ours.is_empty() => Ok((theirs.to_owned(), ours.to_owned())),
+        _ => Err(Failure::usage(format!("--map '{pair}' is not THEIRS=OURS")).hint("--map model_name=model")),
+    }
+}
+
+/// The zone of times without an offset: only one that was named for this import.
+fn zone(context: &Context) -> Result<Option<Zone>> {
+    match context.flags().tz {
+        Some(_) => context.zone().cloned().map(Some),
+        None => Ok(None),
+    }
+}
+
+fn explain(error: ImportError) -> Failure {
+    match error {
+        ImportError::Map(_) => Failure::usage(error).hint("fields are named as in NDJSON, such as latency_ms"),
+        ImportError::Input { name, cause } => {
+            let kind = if cause.kind() == std::io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Io };
+            Failure::new(kind, format!("cannot read {name}: {}", plain(&cause)))
+        }
+        ImportError::Format { .. } => Failure::usage(error).hint("say which it is: `ax monitor import ndjson FILE`"),
+        ImportError::Store(cause) => match cause.downcast::<ax_storage::import::ImportError>() {
+            Ok(error) => match *error {
+                ax_storage::import::ImportError::Database(error) => error.into(),
+                other => Failure::new(Kind::Io, other),
+            },
+            Err(cause) => Failure::new(Kind::Io, cause),
+        }
+        .hint_if_none("what came before is in the store; the same import goes on where it stopped"),
+        other => Failure::new(Kind::Io, other),
+    }
+}
+
+/// The store as the importer sees it.
+impl Sink for ax_storage::import::Import<'_> {
+    fn remembered(&mut self, head: u128) -> Result<Vec<Consumed>, SinkError> {
+        let theirs = ax_storage::import::Import::remembered(self, head)?;
+        Ok(theirs.into_iter().map(|c| Consumed { len: c.len, hash: c.hash }).collect())
+    }
+
+    fn add(&mut self, batch: &Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, SinkError> {
+        let consumed = consumed.map(|c| ax_storage::import::Consumed { len: c.len, hash: c.hash });
+        let added = ax_storage::import::Import::add(self, &mut batch.clone(), head, consumed)?;
+        Ok(Added { imported: added.imported, duplicates: added.duplicates, duplicate_rows: added.duplicate_rows })
+    }
+}
+
+/// For a trial run without a store.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn remembered(&mut self, _: u128) -> Result<Vec<Consumed>, SinkError> {
+        Ok(Vec::new())
+    }
+
+    fn add(&mut self, batch: &Batch, _: u128, _: Option<Consumed>) -> Result<Added, SinkError> {
+        Ok(Added { imported: batch.rows.len() as u64, ..Added::default() })
+    }
+}
+
+/// Progress on stderr, where a person sees it.
+struct Bar {
+    bar: Option<ProgressBar>,
+    names: Vec<String>,
+    /// The input that the bar shows.
+    at: RefCell<Option<usize>>,
+}
+
+impl Bar {
+    fn new(context: &Context, inputs: &[Input]) -> Self {
+        let names = inputs.iter().map(input_name).collect();
+        let bar = context.interactive().then(|| {
+            let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+            bar.enable_steady_tick(REDRAW);
+            bar
+        });
+        Self { bar, names, at: RefCell::new(None) }
+    }
+
+    fn show(&self, progress: Progress) {
+        let Some(bar) = &self.bar else { return };
+        if self.at.replace(Some(progress.input)) != Some(progress.input) {
+            let template = match progress.bytes_total {
+                Some(_) => "{prefix} {bar:24} {percent:>3} %  {msg}, {binary_bytes_per_sec}, {eta} left",
+                None => "{prefix} {spinner} {binary_bytes}  {msg}, {binary_bytes_per_sec}",
+            };
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            bar.set_prefix(self.names.get(progress.input).cloned().unwrap_or_default());
+            if let Some(total) = progress.bytes_total {
+                bar.set_length(total);
+            }
+            bar.reset();
+        }
+        bar.set_position(progress.bytes);
+        bar.set_message(counted(progress.imported, "event"));
+    }
+
+    fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+fn input_name(input: &Input) -> String {
+    match input {
+        Input::Stdin => "stdin".to_owned(),
+        Input::File(path) => escaped(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()),
+    }
+}
+
+#[derive(Serialize)]
+struct View<'a> {
+    schema: &'static str,
+    generated_at: String,
+    dry_run: bool,
+    read: u64,
+    imported: u64,
+    duplicates: u64,
+    refused: Vec<RefusalView<'a>>,
+    refused_count: u64,
+    unpriced: u64,
+    first: Option<String>,
+    last: Option<String>,
+    inputs: Vec<InputView<'a>>,
+    elapsed_ms: u64,
+    warnings: Vec<Warning>,
+}
+
+#[derive(Serialize)]
+struct RefusalView<'a> {
+    input: &'a str,
+    line: u64,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct InputView<'a> {
+    name: &'a str,
+    format: &'static str,
+    read: u64,
+    imported: u64,
+    duplicates: u64,
+    refused_count: u64,
+}
+
+impl<'a> View<'a> {
+    fn new(report: &'a Report, dry_run: bool, context: &Context) -> Self {
+        let inputs = report.inputs.iter().map(|input| InputView {
+            name: &input.name,
+            format: match input.format {
+                Format::Ndjson => "ndjson",
+                Format::Csv => "csv",
+            },
+            read: input.read,
+            imported: input.imported,
+            duplicates: input.duplicates,
+            refused_count: input.refused_count,
+        });
+        let refused = report.refused.iter().map(|refusal| RefusalView {
+            input: input_of(report, refusal),
+            line: refusal.line,
+            reason: refusal.reason.to_string(),
+        });
+        Self {
+            schema: "ax.monitor.import/1",
+            generated_at: context.now().to_string(),
+            dry_run,
+            read: report.read,
+            imported: report.imported,
+            duplicates: report.duplicates,
+            refused: refused.collect(),
+            refused_count: report.refused_count,
+            unpriced: report.unpriced,
+            first: report.first.map(|t| t.to_string()),
+            last: report.last.map(|t| t.to_string()),
+            inputs: inputs.collect(),
+            elapsed_ms: u64::try_from(context.elapsed().as_millis()).unwrap_or(u64::MAX),
+            warnings: context.take_warnings(),
+        }
+    }
+}
+
+fn input_of<'a>(report: &'a Report, refusal: &Refusal) -> &'a str {
+    report.inputs.get(refusal.input).map_or("", |input| &input.name)
+}
+
+fn summary(report: &Report, dry_run: bool, context: &Context) -> String {
+    let verb = if dry_run { "Would import" } else { "Imported" };
+    let mut out = format!("{verb} {}", counted(report.imported, "event"));
+    // Writing to a string cannot fail.
+    if let (Some(first), Some(last)) = (report.first, report.last) {
+        let _ = write!(out, " from {} to {} UTC", minute(first), minute(last));
+    }
+    out.push_str(".\n");
+    if report.duplicates > 0 {
+        let _ = writeln!(out, "Skipped {} that were there already.", counted(report.duplicates, "event"));
+    }
+    if report.refused_count > 0 {
+        let _ = writeln!(out, "Refused {}:", counted(report.refused_count, "line"));
+        for refusal in report.refused.iter().take(REFUSALS_SHOWN) {
+            let place = format!("{}:{}", input_of(report, refusal), refusal.line);
+            let _ = writeln!(out, "  {}  {}", escaped(&place), escaped(&refusal.reason.to_string()));
+        }
+        let more = report.refused_count.saturating_sub(REFUSALS_SHOWN as u64);
+        if more > 0 {
+            let _ = writeln!(out, "  and {} more; --json lists them", count(more));
+        }
+    }
+    if report.unpriced > 0 {
+        let _ = writeln!(out, "{} came without a cost.", counted(report.unpriced, "request"));
+    }
+    if report.cancelled {
+        out.push_str("Stopped early; the same import goes on where it stopped.\n");
+    } else if report.imported > 0 && !dry_run && !context.flags().quiet {
+        out.push_str("\nNext: ax monitor · ax monitor metrics cost --by model --range 30d\n");
+    }
+    out
+}

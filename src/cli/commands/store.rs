@@ -1,0 +1,195 @@
+//! `ax monitor store`: what it holds, and the proof of it.
+
+use std::fmt::Write;
+
+use ax_storage::store::Info;
+use ax_storage::verify::{Problem, Verification};
+use serde::{Serialize, Serializer};
+
+use crate::cli::args::StoreVerb;
+use crate::cli::context::{Context, Warning};
+use crate::cli::text::{age, bytes, count, counted, minute};
+use crate::error::{Result, escaped, exit};
+
+/// Runs a verb of `store`.
+pub(crate) fn run(verb: StoreVerb, context: &Context) -> Result<u8> {
+    match verb {
+        StoreVerb::Info => info(context),
+        StoreVerb::Verify => verify(context),
+    }
+}
+
+#[derive(Serialize)]
+struct InfoView {
+    schema: &'static str,
+    generated_at: String,
+    path: String,
+    events_raw: u64,
+    #[serde(serialize_with = "as_map")]
+    buckets: Vec<(&'static str, u64)>,
+    bytes: BytesView,
+    oldest: Option<String>,
+    newest: Option<String>,
+    timezone: String,
+    backlog_events: u64,
+    backlog_oldest: Option<String>,
+    recorders: u64,
+    #[serde(serialize_with = "as_map")]
+    dropped: Vec<(&'static str, u64)>,
+    last_tick: Option<String>,
+    format_version: u32,
+    warnings: Vec<Warning>,
+}
+
+#[derive(Serialize)]
+struct BytesView {
+    redb: u64,
+    journal: u64,
+    raw: u64,
+}
+
+fn as_map<S: Serializer>(pairs: &[(&'static str, u64)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(pairs.iter().copied())
+}
+
+fn info(context: &Context) -> Result<u8> {
+    let store = context.existing_store()?;
+    let info = store.info()?;
+    context.warn_of_backlog(info.backlog_oldest);
+    for problem in &info.problems {
+        context.warn("damaged", problem);
+    }
+    let dropped: Vec<(&'static str, u64)> = info.dropped.iter().map(|(reason, n)| (reason.name(), *n)).collect();
+    let zone = store.zone().name();
+    let path = store.dir().display().to_string();
+    if !context.json() {
+        context.print(&info_text(&info, &dropped, &path, zone, context))?;
+        return Ok(0);
+    }
+    context.print_json(&InfoView {
+        schema: "ax.monitor.store/1",
+        generated_at: context.now().to_string(),
+        path,
+        events_raw: info.events_raw,
+        buckets: info.buckets.clone(),
+        bytes: BytesView { redb: info.bytes.redb, journal: info.bytes.journal, raw: info.bytes.raw },
+        oldest: info.oldest.map(|t| t.to_string()),
+        newest: info.newest.map(|t| t.to_string()),
+        timezone: zone.to_owned(),
+        backlog_events: info.backlog_events,
+        backlog_oldest: info.backlog_oldest.map(|t| t.to_string()),
+        recorders: info.writers_live,
+        dropped,
+        last_tick: store.last_tick().map(|t| t.to_string()),
+        format_version: ax_storage::identity::FORMAT_VERSION,
+        warnings: context.take_warnings(),
+    })?;
+    Ok(0)
+}
+
+fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, context: &Context) -> String {
+    let mut out = format!("{}\n\n", escaped(path));
+    let mut line = |name: &str, text: String| {
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "{name:<11}{text}");
+    };
+    let total = info.bytes.redb + info.bytes.journal + info.bytes.raw;
+    line("events", count(info.events_raw));
+    if let (Some(oldest), Some(newest)) = (info.oldest, info.newest) {
+        let ago = age(context.now().since(newest));
+        line("time", format!("{} to {} UTC, newest {ago} ago", minute(oldest), minute(newest)));
+    }
+    line(
+        "size",
+        format!(
+            "{} = tiers {} + events {} + journals {}",
+            bytes(total),
+            bytes(info.bytes.redb),
+            bytes(info.bytes.raw),
+            bytes(info.bytes.journal)
+        ),
+    );
+    let rows: Vec<String> = info.buckets.iter().map(|(name, n)| format!("{name} {}", count(*n))).collect();
+    line("buckets", rows.join(" · "));
+    line("days in", zone.to_owned());
+    line("recorders", format!("{} alive", count(info.writers_live)));
+    line(
+        "backlog",
+        match info.backlog_oldest {
+            Some(oldest) => {
+                let ago = age(context.now().since(oldest));
+                format!("{} to roll up, oldest {ago} ago", counted(info.backlog_events, "event"))
+            }
+            None => "none".to_owned(),
+        },
+    );
+    let dropped: Vec<String> = dropped.iter().map(|(reason, n)| format!("{} {reason}", count(*n))).collect();
+    line("dropped", if dropped.is_empty() { "none".to_owned() } else { dropped.join(" · ") });
+    out
+}
+
+#[derive(Serialize)]
+struct VerifyView<'a> {
+    schema: &'static str,
+    generated_at: String,
+    ok: bool,
+    problems: Vec<ProblemView<'a>>,
+    compared_buckets: u64,
+    events: u64,
+    elapsed_ms: u64,
+    warnings: Vec<Warning>,
+}
+
+#[derive(Serialize)]
+struct ProblemView<'a> {
+    file: &'a str,
+    offset: &'a str,
+    what: &'a str,
+}
+
+impl<'a> ProblemView<'a> {
+    fn new(problem: &'a Problem) -> Self {
+        Self { file: &problem.file, offset: &problem.offset, what: &problem.what }
+    }
+}
+
+fn verify(context: &Context) -> Result<u8> {
+    let store = context.existing_store()?;
+    let interactive = context.interactive();
+    let found = store.verify(&mut |what| {
+        if interactive {
+            context.note(&format!("checking {what} …"));
+        }
+    })?;
+    let ok = found.problems.is_empty();
+    if context.json() {
+        context.print_json(&VerifyView {
+            schema: "ax.monitor.verify/1",
+            generated_at: context.now().to_string(),
+            ok,
+            problems: found.problems.iter().map(ProblemView::new).collect(),
+            compared_buckets: found.compared_buckets,
+            events: found.events,
+            elapsed_ms: u64::try_from(context.elapsed().as_millis()).unwrap_or(u64::MAX),
+            warnings: context.take_warnings(),
+        })?;
+    } else {
+        context.print(&verify_text(&found))?;
+    }
+    Ok(if ok { 0 } else { exit::DAMAGED })
+}
+
+fn verify_text(found: &Verification) -> String {
+    let mut out = String::new();
+    for problem in &found.problems {
+        let offset = if problem.offset.is_empty() { String::new() } else { format!(" at {}", problem.offset) };
+        let _ = writeln!(out, "✖ {}{}: {}", escaped(&problem.file), escaped(&offset), escaped(&problem.what));
+    }
+    let looked =
+        format!("{} read, {} compared", counted(found.events, "event"), counted(found.compared_buckets, "bucket"));
+    let _ = match found.problems.len() as u64 {
+        0 => writeln!(out, "The store is fine: {looked}."),
+        n => writeln!(out, "{} found: {looked}.", counted(n, "problem")),
+    };
+    out
+}
