@@ -1,0 +1,98 @@
+//! Replays the seeds of the fuzz targets, so that they are tried with every test run.
+
+#[path = "../../fuzz/src/lib.rs"]
+#[expect(unreachable_pub, reason = "a library for the fuzzer")]
+mod targets;
+
+use std::path::{Path, PathBuf};
+
+use ax_storage::bucket::codec::{RowKey, RowMeta, encode_bucket, encode_detail, encode_dist};
+use ax_storage::bucket::{
+    Bucket, CacheCell, Detail, DetailCell, Dist, DistCell, RateCell, RequestCell, RequestKey, Stat, Table,
+};
+use ax_storage::histogram::{CountsBuilder, encode};
+use ax_storage::time::{Tier, Timestamp};
+
+fn seeds(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target)
+}
+
+#[test]
+fn every_seed_is_read_to_its_end() {
+    for (name, run) in [
+        ("bucket", targets::bucket as fn(&[u8])),
+        ("histogram", targets::histogram),
+        ("journal", targets::journal),
+        ("segment", targets::segment),
+    ] {
+        let mut tried = 0;
+        for entry in std::fs::read_dir(seeds(name)).expect("seeds are in the repository") {
+            let data = std::fs::read(entry.unwrap().path()).unwrap();
+            run(&data);
+            // Cut and changed seeds reach further than the seeds themselves.
+            for at in 0..data.len().min(400) {
+                run(&data[..at]);
+                let mut changed = data.clone();
+                changed[at] ^= 0x81;
+                run(&changed);
+            }
+            tried += 1;
+        }
+        assert!(tried > 0, "no seeds for {name}");
+    }
+}
+
+fn stat(values: &[u64]) -> Stat {
+    let mut stat = Stat::default();
+    values.iter().for_each(|&v| stat.add(v));
+    stat
+}
+
+#[test]
+#[ignore = "writes the seeds anew"]
+fn write_seeds() {
+    let key = |table| RowKey { table, provider: "p", start: Timestamp::from_millis(1_700_000_040_000) };
+    let meta = RowMeta {
+        end: Timestamp::from_millis(1_700_000_100_000),
+        previous: Some(Timestamp::from_millis(1_699_999_980_000)),
+    };
+    let mut builder = CountsBuilder::default();
+    for n in [0_u64, 1, 2, 3, 4, 5, 60] {
+        let latencies: Vec<u64> = (0..n).map(|i| 900_000 + i * i * 7919 % 800_000).collect();
+        let tokens: Vec<u64> = (0..n).map(|i| 100 + i * 37 % 500).collect();
+        let doubled: Vec<u64> = tokens.iter().map(|t| t * 2).collect();
+        let counts = builder.build(&latencies);
+        let mut bytes = Vec::new();
+        encode(&counts, &mut bytes);
+        std::fs::write(seeds("histogram").join(format!("{n}")), &bytes).unwrap();
+
+        let mut cell = RequestCell { count: n, unpriced: n / 2, ..RequestCell::default() };
+        let priced = &tokens[..(n - n / 2) as usize];
+        let none: &[u64] = &[];
+        cell.stats = [&latencies, none, &doubled, &tokens, &tokens, none, none, none, none, priced].map(stat);
+        (5..9).for_each(|class| cell.stats[class] = stat(&vec![0; n as usize]));
+        cell.latency.clone_from(&counts);
+        cell.errors = [(3, n / 2), (4, 1)].into();
+        let mut bucket = Bucket::default();
+        bucket.requests.insert(RequestKey { model: 1, ok: false, service_tier: 9 }, cell.clone());
+        cell.errors.clear();
+        bucket.requests.insert(RequestKey { model: 1, ok: true, service_tier: 0 }, cell.clone());
+        cell.unpriced = n * 3;
+        bucket.requests.insert(RequestKey { model: 2, ok: true, service_tier: 0 }, cell);
+        bucket.caches.insert(5, CacheCell { hits: n, misses: 2, saved_cost: stat(&tokens), saved_tokens: stat(&[]) });
+        bucket.rates.insert(6, RateCell { allowed: n, denied: 1, utilization: stat(&[5]), last: Some((7, 5)) });
+        let dist = Dist { cells: [((1, true), DistCell { tokens: counts.clone(), cost: vec![] })].into() };
+        let number = DetailCell { count: n, errors: 1, unpriced: 0, tokens: [n, 0, 1, 2, 0, 0], cost_nanos: 4500 };
+        let mut detail = Detail { cells: [((1, 2), number), ((1, 3), number)].into(), ..Detail::default() };
+        detail.latency.insert(4, (stat(&latencies), counts));
+
+        let mut rows = [Vec::new(), Vec::new(), Vec::new()];
+        encode_bucket(&bucket, &key(Table::Tier(Tier::Minute)), meta, &mut rows[0]).unwrap();
+        encode_dist(&dist, &key(Table::DistHour), meta, &mut rows[1]).unwrap();
+        encode_detail(&detail, &key(Table::DetailDay), meta, &mut rows[2]).unwrap();
+        for (which, row) in rows.iter().enumerate() {
+            let seed = [&[which as u8], &row[5..]].concat();
+            std::fs::write(seeds("bucket").join(format!("{which}-{n}")), seed).unwrap();
+        }
+    }
+}
