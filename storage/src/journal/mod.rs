@@ -2,19 +2,27 @@
 
 mod crc;
 mod drops;
+mod file;
+mod fork;
 pub mod format;
 mod frame;
 mod learn;
+mod log;
 mod look;
+mod names;
 mod pass;
 mod reader;
+mod recorder;
+mod written;
 
 use std::io;
 use std::path::PathBuf;
 
 pub use drops::{DropReason, Drops};
+pub use log::{JournalKind, RecorderOptions};
 pub use pass::{Damage, Gap, Progress};
 pub use reader::{Reader, list};
+pub use recorder::{Measurement, Recorder, RecorderHealth, Series};
 
 /// The identity of one journal file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,0 +1,141 @@
+//! One journal file of a recorder: made under a temporary name, locked, renamed, given space.
+
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::fs;
+use crate::journal::DropReason;
+use crate::journal::fork::Owned;
+use crate::journal::format::{DROPS_AT, END_AT, HEADER_BYTES, Header, pair};
+use crate::paths::utc_day_name;
+
+/// What a recorder sets aside for a file at first; then twice as much each time.
+pub(crate) const FIRST_PIECE_BYTES: u32 = 256 << 10;
+/// The largest piece set aside at once.
+pub(crate) const PIECE_BYTES_MAX: u32 = 4 << 20;
+
+/// A journal file that this process owns.
+#[derive(Debug)]
+pub(crate) struct OwnFile {
+    pub(crate) file: Owned,
+    pub(crate) path: PathBuf,
+    pub(crate) header: Header,
+}
+
+impl OwnFile {
+    /// Makes a file with a header and nothing else. Nobody sees it before it is locked.
+    ///
+    /// # Errors
+    /// What the system says; nothing is left behind then.
+    pub(crate) fn create(dir: &Path, header: Header, drops: &[u64; DropReason::COUNT]) -> io::Result<Self> {
+        allowed(u64::from(HEADER_BYTES))?;
+        fs::create_dir(dir)?;
+        let (id, day) = (header.id, utc_day_name(header.created));
+        let name = format!("{day}-{:032x}-{:06}.axj", id.recorder, id.sequence);
+        let (temporary, path) = (dir.join(format!(".{name}.new")), dir.join(name));
+        let made = fs::create_new(&temporary).and_then(|file| {
+            let file = Owned::new(file);
+            file.write_all_at(&header.encode(drops), 0)?;
+            // A file system without locks: then readers take the owner for alive until `end`.
+            let _ = fs::try_lock(&file);
+            fs::rename_noreplace(&temporary, &path)?;
+            Ok(file)
+        });
+        match made {
+            Ok(file) => Ok(Self { file, path, header }),
+            Err(e) => {
+                let _ = std::fs::remove_file(&temporary);
+                Err(e)
+            }
+        }
+    }
+
+    /// Sets space aside, so that the medium refuses now and not when a page is written.
+    ///
+    /// # Errors
+    /// `EFBIG` without a signal where the process may not write that far, else what the system says.
+    pub(crate) fn set_aside(&self, from: u32, to: u32) -> io::Result<()> {
+        allowed(u64::from(to))?;
+        // Not `posix_fallocate`, which writes zeros where the file system cannot do it.
+        // SAFETY: a system call on a descriptor that `self` keeps open.
+        let done = unsafe {
+            libc::fallocate(
+                self.file.as_raw_fd(),
+                0,
+                libc::off_t::from(from),
+                libc::off_t::from(to.saturating_sub(from)),
+            )
+        };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    }
+
+    /// Notes the recorder's drop counters in the header. A header that cannot be written keeps the
+    /// former ones; the next file has the sum.
+    pub(crate) fn note_drops(&self, drops: &[u64; DropReason::COUNT]) {
+        let mut bytes = [0; DropReason::COUNT * 16];
+        for (place, &count) in bytes.chunks_exact_mut(16).zip(drops) {
+            place.copy_from_slice(&pair(count));
+        }
+        let _ = self.file.write_all_at(&bytes, DROPS_AT as u64);
+    }
+
+    /// Says that frames end at `end`, and gives back the space behind it. A file without frames is
+    /// removed: false. If the header cannot be written the owner's death says the same.
+    pub(crate) fn finish(&self, end: u32) -> bool {
+        if end <= HEADER_BYTES {
+            let _ = std::fs::remove_file(&self.path);
+            return false;
+        }
+        let _ = self.file.write_all_at(&pair(u64::from(end)), END_AT as u64);
+        // Behind `end` nothing was ever published.
+        let _ = self.file.set_len(u64::from(end));
+        true
+    }
+}
+
+/// The end of the piece that follows `room` bytes set aside so far.
+pub(crate) fn next_piece(room: u32, file_bytes_max: u32) -> u32 {
+    let step = room.clamp(FIRST_PIECE_BYTES, PIECE_BYTES_MAX);
+    // The header is in the first piece, so that the pieces end at round offsets.
+    (room / FIRST_PIECE_BYTES * FIRST_PIECE_BYTES).saturating_add(step).min(file_bytes_max)
+}
+
+/// Whether the process may write files up to `bytes`: to exceed the limit would be a deadly signal.
+fn allowed(bytes: u64) -> io::Result<()> {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the pointer is to a local of the right type.
+    let known = unsafe { libc::getrlimit(libc::RLIMIT_FSIZE, &raw mut limit) } == 0;
+    if known && bytes > limit.rlim_cur { Err(io::Error::from_raw_os_error(libc::EFBIG)) } else { Ok(()) }
+}
+
+/// Whether files of the directory can be written through a mapping without surprises: where set
+/// aside space is really there. Not where blocks are copied on write, nor over a network.
+pub(crate) fn can_be_mapped(dir: &Path) -> bool {
+    let Ok(path) = std::ffi::CString::new(dir.as_os_str().as_bytes()) else { return false };
+    // SAFETY: all-zero bytes are a valid `statfs`.
+    let mut about: libc::statfs = unsafe { std::mem::zeroed() };
+    // SAFETY: a NUL-terminated path and a local of the right type.
+    let known = unsafe { libc::statfs(path.as_ptr(), &raw mut about) } == 0;
+    known && [libc::EXT4_SUPER_MAGIC, libc::XFS_SUPER_MAGIC, libc::TMPFS_MAGIC].contains(&about.f_type)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_double_and_fill_the_file() {
+        let mut ends = vec![next_piece(0, 16 << 20)];
+        while let Some(&last) = ends.last()
+            && last < 16 << 20
+        {
+            ends.push(next_piece(last, 16 << 20));
+        }
+        let kib: Vec<u32> = ends.iter().map(|e| e >> 10).collect();
+        assert_eq!(kib, [256, 512, 1024, 2048, 4096, 8192, 12288, 16384]);
+        assert_eq!(next_piece(0, 64 << 10), 64 << 10, "small files in tests");
+    }
+}

@@ -1,0 +1,236 @@
+//! The journal by `pwrite`: for file systems where a mapping is unsafe, and for hosts that want no
+//! SIGBUS when somebody truncates a file.
+//!
+//! One lock around one system call an event. Frames are complete one after the other, so a reader
+//! that meets a half-copied one finds nothing behind it and waits.
+
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Stopwatch;
+use crate::fs;
+use crate::journal::DropReason;
+use crate::journal::crc::Crc;
+use crate::journal::file::{OwnFile, next_piece};
+use crate::journal::format::{
+    FRAME_HEAD_BYTES, FRAME_SLOTS_MAX, HEADER_BYTES, LAST_NAME_AT, SLOT_BYTES, frame_place, frame_seed, slots_of,
+};
+use crate::journal::log::{Backoff, Log, Refused, Setup};
+
+/// A journal written by system calls.
+#[derive(Debug)]
+pub(crate) struct Written {
+    setup: Setup,
+    /// Of the current file, 0 = none; changed under the lock, a hint outside it.
+    sequence: AtomicU32,
+    recorded: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    current: Option<Current>,
+    /// Sequence of the newest file that was made.
+    last_sequence: u32,
+    /// The newest finished file, for the drop counters while there is no other.
+    last: Option<Arc<OwnFile>>,
+    refusal: Option<Backoff>,
+    /// Finished files that no flush has covered yet.
+    unsynced: Vec<PathBuf>,
+    /// The directory has entries that may not survive a power loss.
+    new_entries: bool,
+}
+
+#[derive(Debug)]
+struct Current {
+    own: Arc<OwnFile>,
+    seed: Crc,
+    /// Where the next frame goes.
+    at: u32,
+    /// Up to where space was set aside.
+    room: u32,
+    age: Stopwatch,
+    life: Duration,
+}
+
+impl Written {
+    /// A journal whose first file is made at once if the medium lets us.
+    pub(crate) fn new(setup: Setup) -> Self {
+        let log = Self { setup, sequence: AtomicU32::new(0), recorded: AtomicU64::new(0), state: Mutex::default() };
+        let _ = log.begin(&mut log.lock());
+        log
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic in here would be ours; the state is changed in single assignments.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the next file, unless it was refused too recently.
+    fn begin(&self, state: &mut State) -> Result<(), DropReason> {
+        if let Some(refusal) = state.refusal.filter(|r| !r.left().is_zero()) {
+            return Err(refusal.reason);
+        }
+        let sequence = state.last_sequence + 1;
+        let (header, life) = self.setup.header(sequence);
+        match OwnFile::create(&self.setup.options.journal_dir, header, &self.setup.drops.counts()) {
+            Ok(own) => {
+                let (seed, own) = (frame_seed(own.header.id), Arc::new(own));
+                let (at, age) = (HEADER_BYTES, Stopwatch::start());
+                state.current = Some(Current { own, seed, at, room: HEADER_BYTES, age, life });
+                (state.last_sequence, state.last, state.refusal, state.new_entries) = (sequence, None, None, true);
+                self.sequence.store(sequence, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(e) => Err(self.refuse(state, &e)),
+        }
+    }
+
+    /// Ends the current file where its last whole frame ends.
+    fn finish(&self, state: &mut State) {
+        self.sequence.store(0, Ordering::Relaxed);
+        if let Some(current) = state.current.take() {
+            current.own.note_drops(&self.setup.drops.counts());
+            if current.own.finish(current.at) {
+                state.unsynced.push(current.own.path.clone());
+                let _ = current.own.file.unlock();
+                state.last = Some(current.own);
+            }
+        }
+    }
+
+    fn refuse(&self, state: &mut State, error: &io::Error) -> DropReason {
+        let reason = DropReason::of(error);
+        state.refusal = Some(Backoff::new(reason, state.refusal));
+        self.finish(state);
+        reason
+    }
+
+    fn write(&self, sequence: u32, payload: &[u8], name: bool) -> Result<u32, Refused> {
+        let mut guard = self.lock();
+        let state = &mut *guard;
+        let len = payload.len() as u32;
+        let bytes = slots_of(len) * SLOT_BYTES;
+        let Some(current) = state.current.as_mut() else {
+            return Err(self.begin(state).map_or_else(Refused::Dropped, |()| Refused::Rolled));
+        };
+        if current.own.header.id.sequence != sequence {
+            return Err(Refused::Rolled);
+        }
+        let full = current.at + bytes > self.setup.file_bytes_max();
+        if full || (current.at > HEADER_BYTES && current.age.elapsed() >= current.life) {
+            self.finish(state);
+            return Err(self.begin(state).map_or_else(Refused::Dropped, |()| Refused::Rolled));
+        }
+        match current.put(payload, bytes, name, self.setup.file_bytes_max()) {
+            Ok(offset) => Ok(offset),
+            Err(e) => Err(Refused::Dropped(self.refuse(state, &e))),
+        }
+    }
+}
+
+impl Current {
+    fn put(&mut self, payload: &[u8], bytes: u32, name: bool, file_bytes_max: u32) -> io::Result<u32> {
+        let (offset, len) = (self.at, payload.len() as u32);
+        if offset + bytes > self.room {
+            let room = next_piece(self.room, file_bytes_max).max(offset + bytes);
+            match self.own.set_aside(self.room, room) {
+                Ok(()) => {}
+                // The write itself will find out.
+                Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => {}
+                Err(e) => return Err(e),
+            }
+            self.room = room;
+        }
+        let mut frame = [0; (FRAME_SLOTS_MAX * SLOT_BYTES) as usize];
+        let crc = self.seed.word(frame_place(offset, len)).bytes(payload).finish();
+        frame[..4].copy_from_slice(&len.to_le_bytes());
+        frame[4..8].copy_from_slice(&crc.to_le_bytes());
+        frame[FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + payload.len()].copy_from_slice(payload);
+        self.own.file.write_all_at(&frame[..bytes as usize], u64::from(offset))?;
+        self.at = offset + bytes;
+        if name {
+            // A hint; without it readers walk.
+            let _ = self.own.file.write_all_at(&offset.to_le_bytes(), LAST_NAME_AT as u64);
+        }
+        Ok(offset)
+    }
+}
+
+impl Log for Written {
+    fn sequence(&self) -> u32 {
+        self.sequence.load(Ordering::Relaxed)
+    }
+
+    fn append_slot(&self, sequence: u32, words: &[u64; 7]) -> Result<(), Refused> {
+        let mut payload = [0; 56];
+        for (place, word) in payload.chunks_exact_mut(8).zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
+        self.append(sequence, &payload, false).map(|_| ())
+    }
+
+    fn append(&self, sequence: u32, payload: &[u8], name: bool) -> Result<u32, Refused> {
+        let offset = self.write(sequence, payload, name)?;
+        if !name {
+            self.recorded.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(offset)
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        // The medium takes milliseconds: others go on recording meanwhile.
+        let (current, mut unsynced, new_entries) = {
+            let mut state = self.lock();
+            let current = state.current.as_ref().map(|c| Arc::clone(&c.own));
+            (current, std::mem::take(&mut state.unsynced), std::mem::take(&mut state.new_entries))
+        };
+        let mut done = current.map_or(Ok(()), |own| own.file.sync_data());
+        done = done.and_then(|()| sync_finished(&mut unsynced));
+        if new_entries {
+            done = done.and_then(|()| fs::sync_dir(&self.setup.options.journal_dir));
+        }
+        if done.is_err() {
+            let mut state = self.lock();
+            state.unsynced.append(&mut unsynced);
+            state.new_entries |= new_entries;
+        }
+        done
+    }
+
+    fn note_drops(&self) {
+        let state = self.lock();
+        if let Some(own) = state.current.as_ref().map(|c| &c.own).or(state.last.as_ref()) {
+            own.note_drops(&self.setup.drops.counts());
+        }
+    }
+
+    fn recorded(&self) -> u64 {
+        self.recorded.load(Ordering::Relaxed)
+    }
+
+    fn stalls(&self) -> u64 {
+        0
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        self.finish(&mut self.lock());
+    }
+}
+
+/// Makes finished files durable. One that is gone was sealed, and its segment is.
+pub(crate) fn sync_finished(paths: &mut Vec<PathBuf>) -> io::Result<()> {
+    while let Some(path) = paths.last() {
+        match fs::open_read(path).and_then(|file| file.sync_data()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => drop(paths.pop()),
+        }
+    }
+    Ok(())
+}
