@@ -4,6 +4,7 @@ pub mod aggregator;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+pub mod dashboard;
 pub mod error;
 pub mod import;
 pub mod metric;

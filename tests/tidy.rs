@@ -12,14 +12,14 @@ const PROGRAM: &[(&str, &[&str])] = &[
         &["aggregator", "collector", "dashboard", "demo", "error", "export", "import", "metric", "query", "render"],
     ),
     ("collector", &[]),
-    ("dashboard", &["metric", "query"]),
+    ("dashboard", &["error", "metric", "query"]),
     ("demo", &[]),
     ("error", &[]),
     ("export", &[]),
     ("import", &["export"]),
     ("metric", &[]),
     ("query", &["metric"]),
-    ("render", &["dashboard", "metric"]),
+    ("render", &["dashboard", "error", "metric"]),
 ];
 
 /// Parts of the engine and the parts each may use, beside the plain data.

@@ -2,11 +2,17 @@
 //!
 //! The planner checks queries against it; help, completions and `metrics --list` print it.
 
+mod compute;
+mod number;
 mod table;
+#[cfg(test)]
+mod tests;
 mod unit;
 
 use ax_storage::bucket::Measure;
 
+pub use compute::{Needs, Numbers, count, extreme, in_unit, in_unit_float, kinds, measure, value};
+pub use number::{Money, Number};
 pub use table::{ALIASES, Info, Metric};
 pub use unit::Unit;
 

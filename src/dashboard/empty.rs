@@ -1,0 +1,61 @@
+//! Why an answer is empty, so that a screen can say the thing that helps.
+
+use ax_storage::query::plan::{Kinds, Label};
+use ax_storage::time::{TimeRange, Timestamp};
+
+/// Values of a label that the store knows, the most frequent first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The label.
+    pub label: Label,
+    /// The value that was asked for and matches nothing.
+    pub asked: Box<str>,
+    /// The values there are.
+    pub values: Vec<Box<str>>,
+}
+
+/// Why an answer is empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Emptiness {
+    /// Nothing was ever recorded.
+    NothingYet,
+    /// There are events, but not in the window.
+    NothingInRange {
+        /// The latest event there is.
+        newest: Timestamp,
+    },
+    /// There are events in the window, but the filter matches none of them.
+    NoMatch {
+        /// What matches nothing, and what there is instead; may be empty.
+        known: Vec<Known>,
+    },
+    /// The metric is made of events that nobody sends.
+    KindMissing {
+        /// The kinds it needs.
+        kinds: Kinds,
+    },
+}
+
+impl Emptiness {
+    /// Decides, from what is known of the store.
+    ///
+    /// `in_range` counts the events of all kinds in the window without any filter; `of_kind` those of
+    /// the kinds that the metric is made of, without a filter and over all of time.
+    pub fn decide(
+        newest: Option<Timestamp>,
+        range: TimeRange,
+        in_range: u64,
+        of_kind: u64,
+        kinds: Kinds,
+        known: Vec<Known>,
+    ) -> Self {
+        match newest {
+            None => Self::NothingYet,
+            Some(_) if of_kind == 0 => Self::KindMissing { kinds },
+            Some(newest) if in_range == 0 || !known.is_empty() && newest < range.start => {
+                Self::NothingInRange { newest }
+            }
+            Some(_) => Self::NoMatch { known },
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Views computed from made-up series.
