@@ -8,5 +8,6 @@ pub mod dashboard;
 pub mod error;
 pub mod import;
 pub mod metric;
+pub mod query;
 
 pub use aggregator::Monitor;

@@ -1,0 +1,126 @@
+//! Why a text is not a query: a sentence, the place in bytes, and one hint.
+
+use std::fmt;
+
+/// A stretch of the input, in bytes, on character boundaries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// First byte after it.
+    pub end: u32,
+}
+
+impl Span {
+    /// A span; inputs are far shorter than 4 GiB.
+    pub(crate) fn new(start: usize, end: usize) -> Self {
+        let narrow = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self { start: narrow(start), end: narrow(end.max(start)) }
+    }
+
+    /// From the start of this to the end of `last`.
+    pub(crate) fn to(self, last: Self) -> Self {
+        Self { start: self.start, end: last.end.max(self.start) }
+    }
+
+    /// As an index range of the input.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
+/// A text that is not a query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParseError {
+    /// What is wrong, in one sentence; input quoted in it is short and escaped.
+    pub message: String,
+    /// What to write instead.
+    pub hint: Option<String>,
+    /// Where.
+    pub span: Span,
+    /// A label stands where a metric was expected: the text may be a filter.
+    pub(crate) label: bool,
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+impl ParseError {
+    pub(crate) fn new(span: Span, message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, span, label: false }
+    }
+
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub(crate) fn maybe(mut self, hint: Option<String>) -> Self {
+        self.hint = hint.or(self.hint);
+        self
+    }
+}
+
+/// Most characters of the input that a message repeats.
+const QUOTED_MAX: usize = 40;
+
+/// `text` in single quotes, short and harmless to a terminal.
+pub(crate) fn quoted(text: &str) -> String {
+    format!("'{}'", shortened(text))
+}
+
+/// `text` cut to what a message can hold and made harmless to a terminal.
+pub(crate) fn shortened(text: &str) -> String {
+    let mut out = String::new();
+    for (n, c) in text.chars().enumerate() {
+        if n == QUOTED_MAX {
+            out.push('…');
+            break;
+        }
+        push_escaped(&mut out, c);
+    }
+    out
+}
+
+/// Appends `c`, as `\u{..}` when it could move a cursor or turn the direction of text.
+pub(crate) fn push_escaped(out: &mut String, c: char) {
+    if is_unsafe(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+}
+
+/// Control characters, and the invisible ones that reorder, join or hide text.
+pub(crate) fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Longest name that is compared with known ones.
+const NAME_MAX: usize = 32;
+
+/// The known name nearest to `name`, when it is near: at most a third of its letters differ.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = name.chars().count();
+    if length > NAME_MAX {
+        return None;
+    }
+    let near = (length / 3).min(3);
+    let lower = name.to_ascii_lowercase();
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in known {
+        let distance = if candidate == lower { 0 } else { strsim::osa_distance(name, candidate) };
+        if distance <= near && best.is_none_or(|(d, _)| distance < d) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+/// The hint for a name that was nearly right.
+pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(name, known).map(|n| format!("did you mean {n}?"))
+}
