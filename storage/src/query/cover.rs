@@ -195,17 +195,7 @@ pub(crate) fn cover(
     // at least one bucket of a coarser tier, so there are few.
     for _ in 0..=4 {
         let (edges, store_days_until) = edges(reach, window, grid)?;
-        let mut pieces = Vec::new();
-        for pair in edges.windows(2) {
-            let mut range = TimeRange::new(pair[0], pair[1]);
-            if free_start && range.start == window.start {
-                range.start = reach.zone.day(range.start).start;
-            }
-            if free_end && range.end == window.end {
-                range.end = ceil(Tier::Day, range.end, &reach.zone);
-            }
-            reach.fill(0, range, &mut pieces);
-        }
+        let pieces = fill(reach, window, &edges, free_start, free_end);
         let wider = avoidable_gap(reach, &pieces, window.intersect(&extent));
         match (wider, grid) {
             (None, _) => return Ok(Cover { window, edges, pieces, store_days_until }),
@@ -214,6 +204,28 @@ pub(crate) fn cover(
         }
     }
     Ok(Cover { window, edges: vec![window.start, window.end], pieces: Vec::new(), store_days_until: None })
+}
+
+/// Covers the same window and steps as `like`, with gaps where `reach` has nothing.
+pub(crate) fn cover_like(reach: &Reachable, like: &Cover, extent: TimeRange) -> Cover {
+    let (free_start, free_end) = (like.window.start <= extent.start, like.window.end >= extent.end);
+    Cover { pieces: fill(reach, like.window, &like.edges, free_start, free_end), ..like.clone() }
+}
+
+/// Fills what lies between the edges.
+fn fill(reach: &Reachable, window: TimeRange, edges: &[Timestamp], free_start: bool, free_end: bool) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for pair in edges.windows(2) {
+        let mut range = TimeRange::new(pair[0], pair[1]);
+        if free_start && range.start == window.start {
+            range.start = reach.zone.day(range.start).start;
+        }
+        if free_end && range.end == window.end {
+            range.end = ceil(Tier::Day, range.end, &reach.zone);
+        }
+        reach.fill(0, range, &mut pieces);
+    }
+    pieces
 }
 
 /// A bucket that covers a part of `window` which `pieces` leave empty.

@@ -3,7 +3,7 @@
 use super::QueryError;
 use super::buckets::{Gathering, Wanted};
 use super::cells::Cells;
-use super::cover::{Cover, From, Reachable, cover};
+use super::cover::{Cover, From, Reachable, cover, cover_like};
 use super::filter::Kind;
 use super::names::LabelNames;
 use super::plan::{Plan, STEPS_MAX};
@@ -155,14 +155,16 @@ impl Covers {
         extent: TimeRange,
         grid: Option<&StepGrid>,
     ) -> Result<Self, QueryError> {
-        for _ in 0..8 {
+        for _ in 0..4 {
             let dist = cover(dist_reach, main.window, extent, grid)?;
             if dist.window == main.window && dist.edges == main.edges {
                 return Ok(Self { main, dist: Some(dist) });
             }
             main = cover(reach, dist.window, extent, grid)?;
         }
-        Err(QueryError::Database("the window of a distribution does not settle".into()))
+        // One begins where the other has only wider buckets: what is not in both is named as missing.
+        let dist = cover_like(dist_reach, &main, extent);
+        Ok(Self { main, dist: Some(dist) })
     }
 
     /// What of the window nothing is left of.

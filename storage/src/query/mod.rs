@@ -13,6 +13,8 @@ mod route;
 pub mod series;
 pub mod source;
 mod steps;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 

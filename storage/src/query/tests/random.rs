@@ -1,0 +1,345 @@
+//! Random events, states of rollup and plans.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use crate::bucket::{Measure, Table};
+use crate::event::{CostSource, Tokens};
+use crate::query::cover::floor;
+use crate::query::plan::{Compare, Filter, Kinds, Label, NameTest, Plan, Quantiles, Reach, Step};
+use crate::row::Maybe;
+use crate::time::{Tier, TimeRange, Timestamp, Zone};
+
+pub(super) const MINUTE: u64 = 60_000;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+/// Events lie within so many days.
+const DAYS: u64 = 5;
+
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    pub(super) ts: Timestamp,
+    pub(super) provider: &'static str,
+    pub(super) model: &'static str,
+    pub(super) user: &'static str,
+    pub(super) body: EventBody,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum EventBody {
+    Request {
+        ok: bool,
+        error: &'static str,
+        service_tier: &'static str,
+        latency: Maybe,
+        ttft: Maybe,
+        tokens: Tokens,
+        cost: u64,
+        source: CostSource,
+    },
+    Cache {
+        hit: bool,
+        key: &'static str,
+        saved_cost: Maybe,
+        saved_tokens: Maybe,
+    },
+    Rate {
+        allowed: bool,
+        key: &'static str,
+        kind: &'static str,
+        remaining: Maybe,
+        limit: Maybe,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) zone: Zone,
+    pub(super) base: u64,
+    /// In no order of time.
+    pub(super) events: Vec<Event>,
+}
+
+impl World {
+    pub(super) fn empty() -> Self {
+        Self { zone: Zone::utc(), base: 1_760_000_000_000, events: Vec::new() }
+    }
+}
+
+/// How far rollup came.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    /// Events from this index on are the backlog.
+    pub(super) rolled_up: usize,
+    /// Of the rolled-up ones, those before this index are in sealed segments.
+    pub(super) sealed: usize,
+    /// By [`Table::ALL`].
+    pub(super) closed_to: Vec<Timestamp>,
+    pub(super) complete_from: Vec<Timestamp>,
+    pub(super) raw_from: Timestamp,
+    /// Something is gone.
+    pub(super) limited: bool,
+}
+
+impl State {
+    pub(super) fn fresh(world: &World) -> Self {
+        Self {
+            rolled_up: world.events.len(),
+            sealed: 0,
+            closed_to: vec![Timestamp::MIN; Table::ALL.len()],
+            complete_from: vec![Timestamp::MIN; Table::ALL.len()],
+            raw_from: Timestamp::MIN,
+            limited: false,
+        }
+    }
+}
+
+const PROVIDERS: [&str; 3] = ["claude", "openai", "gemini"];
+const MODELS: [&str; 3] = ["", "opus", "mini"];
+const USERS: [&str; 4] = ["", "alice", "bob", "(other)"];
+const KEYS: [&str; 3] = ["", "k1", "k2"];
+const KINDS: [&str; 3] = ["", "rpm", "tpm"];
+const TIERS: [&str; 3] = ["", "", "batch"];
+const ERRORS: [&str; 3] = ["", "timeout", "rate_limited"];
+
+fn value() -> impl Strategy<Value = u64> {
+    prop_oneof![0..20_u64, 100..4000_u64, 100_000..5_000_000_u64, Just(1_000_000), 0..1_u64 << 39]
+}
+
+fn maybe() -> impl Strategy<Value = Maybe> {
+    prop::option::weighted(0.8, value()).prop_map(Maybe::from)
+}
+
+fn request() -> impl Strategy<Value = EventBody> {
+    let tokens = (0..5000_u64, 0..3000_u64, 0..=1000_u64, 0..=1000_u64).prop_map(|(i, o, a, b)| Tokens {
+        input: i,
+        output: o,
+        cached: i * a / 1000 / 2,
+        cache_write: i * b / 1000 / 2,
+        cache_write_1h: i * b / 1000 / 4,
+        reasoning: o * a / 1000,
+    });
+    let outcome = (prop::bool::weighted(0.8), select(&ERRORS[..]));
+    let cost = (value(), select(vec![CostSource::Unpriced, CostSource::Recorded, CostSource::Computed]));
+    (outcome, select(&TIERS[..]), maybe(), maybe(), tokens, cost).prop_map(
+        |((ok, error), service_tier, latency, ttft, tokens, (cost, source))| EventBody::Request {
+            ok,
+            error: if ok { "" } else { error },
+            service_tier,
+            latency,
+            ttft,
+            tokens,
+            cost: if source == CostSource::Unpriced { 0 } else { cost },
+            source,
+        },
+    )
+}
+
+fn body() -> impl Strategy<Value = EventBody> {
+    prop_oneof![
+        6 => request(),
+        1 => (any::<bool>(), select(&KEYS[..]), maybe(), maybe())
+            .prop_map(|(hit, key, saved_cost, saved_tokens)| EventBody::Cache { hit, key, saved_cost, saved_tokens }),
+        1 => (any::<bool>(), select(&KEYS[..]), select(&KINDS[..]), prop::option::of(0..120_u64), prop::option::of(0..100_u64))
+            .prop_map(|(allowed, key, kind, remaining, limit)| EventBody::Rate {
+                allowed, key, kind, remaining: remaining.into(), limit: limit.into()
+            }),
+    ]
+}
+
+/// Times that fall together: bursts within minutes of a few moments, edges of buckets among them.
+fn moment() -> impl Strategy<Value = u64> {
+    prop_oneof![
+        0..DAYS * DAY,
+        (0..DAYS * 24, 0..3 * MINUTE).prop_map(|(h, ms)| h * HOUR + ms),
+        (0..DAYS * 24 * 60).prop_map(|m| m * MINUTE),
+        (0..DAYS * 24 * 60).prop_map(|m| (m * MINUTE).saturating_sub(1)),
+    ]
+}
+
+pub(super) fn world() -> impl Strategy<Value = World> {
+    let zone = select(vec!["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]);
+    // Days around the end of summer time in Berlin, in New York, and of its start at Lord Howe.
+    let base = select(vec![1_761_350_000_000_u64, 1_761_950_000_000, 1_759_490_000_000]);
+    let event = (moment(), select(&PROVIDERS[..]), select(&MODELS[..]), select(&USERS[..]), body());
+    (zone, base, prop::collection::vec(event, 0..150)).prop_map(|(zone, base, list)| {
+        let event = |(at, provider, model, user, body): (u64, _, _, _, _)| {
+            let anonymous = !matches!(body, EventBody::Request { .. }) && at % 3 == 0;
+            let provider = if anonymous { "" } else { provider };
+            Event { ts: Timestamp::from_millis(base + at), provider, model, user, body }
+        };
+        World { zone: Zone::load(zone).unwrap(), base, events: list.into_iter().map(event).collect() }
+    })
+}
+
+pub(super) fn state(world: &World) -> impl Strategy<Value = State> + use<> {
+    let (n, base, zone) = (world.events.len(), world.base, world.zone.clone());
+    let sealed = prop::bool::weighted(0.25);
+    let limits = (prop::bool::weighted(0.4), prop::collection::vec(moment(), 8));
+    (0..=n, 0..=n, sealed, prop::collection::vec(moment(), 7), limits).prop_map(
+        move |(a, b, sealed, closed, (limited, from))| {
+            let at = |ms: u64| Timestamp::from_millis(base + ms);
+            let mut closed_to: Vec<_> =
+                Table::ALL.iter().zip(closed).map(|(table, ms)| floor(table.tier(), at(ms), &zone)).collect();
+            closed_to[0] = Timestamp::MAX;
+            let limit = |ms: u64| if limited { at(ms) } else { Timestamp::MIN };
+            State {
+                rolled_up: a.max(b),
+                sealed: if sealed { a.min(b) } else { 0 },
+                closed_to,
+                complete_from: from[..7].iter().map(|ms| limit(*ms)).collect(),
+                raw_from: limit(from[7]),
+                limited,
+            }
+        },
+    )
+}
+
+#[derive(Debug)]
+struct Contains(&'static str);
+
+impl NameTest for Contains {
+    fn test(&self, name: &str) -> bool {
+        name.contains(self.0)
+    }
+}
+
+fn label() -> impl Strategy<Value = Label> {
+    select(&Label::ALL[..])
+}
+
+fn measure() -> impl Strategy<Value = Measure> {
+    select(&Measure::ALL[..])
+}
+
+fn names() -> impl Strategy<Value = Box<str>> {
+    let all: Vec<Box<str>> = [
+        "claude",
+        "openai",
+        "gemini",
+        "",
+        "opus",
+        "mini",
+        "alice",
+        "bob",
+        "k1",
+        "k2",
+        "rpm",
+        "tpm",
+        "batch",
+        "timeout",
+        "rate_limited",
+        "ok",
+        "error",
+        "nobody",
+    ]
+    .map(Box::from)
+    .into();
+    select(all)
+}
+
+fn filter() -> impl Strategy<Value = Filter> {
+    let compare = select(vec![
+        Compare::Equal,
+        Compare::NotEqual,
+        Compare::Less,
+        Compare::LessOrEqual,
+        Compare::Greater,
+        Compare::GreaterOrEqual,
+    ]);
+    let leaf = prop_oneof![
+        4 => (select(vec![Label::Provider, Label::Model, Label::Status]), prop::collection::vec(names(), 1..4))
+            .prop_map(|(label, list)| Filter::In(label, list)),
+        3 => (label(), prop::collection::vec(names(), 1..5)).prop_map(|(label, list)| Filter::In(label, list)),
+        1 => (label(), select(vec!["o", "i", "e"])).prop_map(|(l, part)| Filter::Test(l, Arc::new(Contains(part)))),
+        1 => (measure(), compare, value()).prop_map(|(m, c, v)| Filter::Number(m, c, v)),
+    ];
+    let tree = leaf.prop_recursive(2, 5, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Filter::And),
+            prop::collection::vec(inner.clone(), 0..3).prop_map(Filter::Or),
+            inner.prop_map(|f| Filter::Not(Box::new(f))),
+        ]
+    });
+    prop_oneof![2 => Just(Filter::All), 3 => tree]
+}
+
+/// A plan relative to a world's base.
+#[derive(Clone, Debug)]
+pub(super) struct RandomPlan {
+    window: Option<(u64, u64)>,
+    plan: Plan,
+    raw_from: Option<u64>,
+    minute_from: Option<u64>,
+    own_zone: bool,
+}
+
+impl RandomPlan {
+    pub(super) fn against(&self, world: &World) -> Plan {
+        let at = |ms: u64| Timestamp::from_millis(world.base + ms);
+        let mut plan = self.plan.clone();
+        if let Some((a, b)) = self.window {
+            plan.range = TimeRange::new(at(a.min(b)), at(a.max(b)));
+        }
+        plan.reach = Reach { raw_from: self.raw_from.map(at), minute_from: self.minute_from.map(at) };
+        if !self.own_zone {
+            plan.zone = world.zone.clone();
+        }
+        plan
+    }
+}
+
+fn aligned(tier: Option<u64>) -> impl Fn((u64, u64)) -> (u64, u64) {
+    move |(a, b)| tier.map_or((a, b), |ms| (a / ms * ms, b / ms * ms))
+}
+
+pub(super) fn plan() -> impl Strategy<Value = RandomPlan> {
+    let span = (moment(), moment(), select(vec![None, None, Some(MINUTE), Some(HOUR)]));
+    let window = prop::option::weighted(0.85, span.prop_map(|(a, b, unit)| aligned(unit)((a, b))));
+    let kinds =
+        select(vec![Kinds::ALL, Kinds::REQUESTS, Kinds::REQUESTS, Kinds::REQUESTS, Kinds::CACHES, Kinds::RATES]);
+    let of =
+        prop_oneof![3 => select(vec![Measure::Latency, Measure::Ttft, Measure::Tokens, Measure::Cost]), 1 => measure()];
+    let ppm = prop::collection::vec(select(vec![0, 1, 500_000, 950_000, 990_000, 999_000, 1_000_000]), 1..4);
+    let quantiles = prop::option::weighted(0.6, (of, ppm).prop_map(|(of, ppm)| Quantiles { of, ppm }));
+    let mut labels = vec![Label::Provider, Label::Model, Label::User, Label::Status];
+    labels.extend(Label::ALL);
+    let group = prop::collection::vec(select(labels), 0..3).prop_map(|mut list| {
+        list.sort_unstable();
+        list.dedup();
+        list
+    });
+    let step = prop::option::weighted(
+        0.5,
+        prop_oneof![
+            select(vec![15 * MINUTE, HOUR, 6 * HOUR, DAY]).prop_map(Step::Millis),
+            (1..3_u32).prop_map(Step::Days),
+            (MINUTE..12 * HOUR).prop_map(|ms| Step::FromStart(ms * 7)),
+        ],
+    );
+    let flags = (any::<bool>(), prop::bool::weighted(0.1), prop::bool::weighted(0.3));
+    let reach = (prop::option::weighted(0.15, moment()), prop::option::weighted(0.15, moment()));
+    let zone = select(vec!["UTC", "Asia/Kathmandu", "America/New_York"]);
+    let measures = prop::collection::vec(measure(), 0..4);
+    let what = (kinds, measures, quantiles, filter(), group, step);
+    (window, what, flags, reach, zone).prop_map(
+        |(
+            window,
+            (kinds, measures, quantiles, filter, group, step),
+            (sums_only, violations, own_zone),
+            reach,
+            zone,
+        )| {
+            let plan = Plan::new(TimeRange::ALL, Zone::load(zone).unwrap());
+            let plan = Plan { kinds, measures, sums_only, violations, quantiles, filter, group, step, ..plan };
+            RandomPlan { window, plan, raw_from: reach.0, minute_from: reach.1, own_zone }
+        },
+    )
+}
+
+/// The tier of a table, for the memory store.
+pub(super) fn tier(table: Table) -> Tier {
+    table.tier()
+}
