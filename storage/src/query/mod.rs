@@ -4,6 +4,7 @@ mod buckets;
 mod cells;
 mod cover;
 mod distribution;
+mod events;
 mod execute;
 mod filter;
 mod names;
@@ -46,8 +47,7 @@ pub fn events(
     newest: usize,
     each: &mut dyn FnMut(&Names, &Row) -> ControlFlow<()>,
 ) -> Result<EventsSummary, QueryError> {
-    let _ = (source, range, filter, newest, each);
-    Err(QueryError::Database("events are not listed yet".into()))
+    events::events(source, range, filter, newest, each)
 }
 
 /// What a listing of events found.

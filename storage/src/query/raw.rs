@@ -7,7 +7,8 @@ use super::buckets::{Gathering, Wanted};
 use super::cells::CellId;
 use super::filter::Kind;
 use super::names::{LabelSet, Labels, Translation, status};
-use super::plan::Label;
+use super::plan::{Label, Plan};
+use super::route::Conditions;
 use crate::bucket::Measure;
 use crate::histogram::Malformed;
 use crate::row::{Body, NameId, Names, RequestRow, Row};
@@ -30,6 +31,14 @@ pub(crate) struct Decision {
 pub(crate) struct Needed([LabelSet; 3]);
 
 impl Needed {
+    pub(crate) fn new(plan: &Plan, conditions: &Conditions<'_>) -> Self {
+        let key = if plan.violations { LabelSet::of(&[Label::Key]) } else { LabelSet::default() };
+        Self(Kind::ALL.map(|kind| {
+            let labels = conditions.labels(kind, plan);
+            if kind == Kind::Rate { labels.and(key) } else { labels }
+        }))
+    }
+
     pub(crate) const fn of(&self, kind: Kind) -> LabelSet {
         self.0[kind as usize]
     }
@@ -86,11 +95,7 @@ impl Gathering<'_, '_> {
     }
 
     pub(crate) fn needed(&self) -> Needed {
-        let key = if self.plan.violations { LabelSet::of(&[Label::Key]) } else { LabelSet::default() };
-        Needed(Kind::ALL.map(|kind| {
-            let labels = self.conditions.labels(kind, self.plan);
-            if kind == Kind::Rate { labels.and(key) } else { labels }
-        }))
+        Needed::new(self.plan, &self.conditions)
     }
 
     fn add_row(

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 
 use super::QueryError;
 use super::plan::{Label, Plan, Reach};
+use crate::time::Timestamp;
 use memory::Memory;
 use model::{Expected, check};
 use random::{State, World, plan, state, world};
@@ -43,6 +44,46 @@ proptest! {
     ) {
         for plan in plans {
             run(&world, &state, &plan.against(&world))?;
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: cases() / 2, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Listed events are those that match, in order of time, the newest of them when so many are asked.
+    #[test]
+    fn listings_equal_a_sorted_list(
+        (world, state) in world().prop_flat_map(|w| { let s = state(&w); (Just(w), s) }),
+        plan in plan(),
+        newest in prop_oneof![0..20_usize, Just(usize::MAX)],
+    ) {
+        let memory = Memory::new(&world, &state);
+        let plan = plan.against(&world);
+        let there = |(at, e): &(usize, &random::Event)| *at >= state.rolled_up || e.ts >= state.raw_from;
+        let there = world.events.iter().enumerate().filter(there).map(|(_, e)| e);
+        let matching = there.filter(|e| plan.range.contains(e.ts) && model::matches(e, &plan.filter));
+        let mut expected: Vec<_> = matching.map(|e| (e.ts, e.provider, e.user)).collect();
+        expected.sort_by_key(|e| e.0);
+        let mut got = Vec::new();
+        let summary = super::events(&memory, plan.range, &plan.filter, newest, &mut |names, row| {
+            got.push((row.ts, names.get(row.provider).to_owned(), names.get(row.user).to_owned()));
+            std::ops::ControlFlow::Continue(())
+        })
+        .unwrap();
+        prop_assert_eq!(summary.matched, expected.len() as u64);
+        prop_assert!(got.is_sorted_by_key(|e| e.0));
+        let shown = &expected[expected.len().saturating_sub(newest)..];
+        let times = |t: &[Timestamp]| t.to_vec();
+        prop_assert_eq!(
+            times(&got.iter().map(|e| e.0).collect::<Vec<_>>()),
+            times(&shown.iter().map(|e| e.0).collect::<Vec<_>>())
+        );
+        if newest == usize::MAX {
+            let mut got: Vec<_> = got.iter().map(|(t, p, u)| (*t, &**p, &**u)).collect();
+            got.sort_unstable();
+            expected.sort_unstable();
+            prop_assert_eq!(got, expected);
         }
     }
 }
