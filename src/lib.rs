@@ -6,6 +6,7 @@ pub mod aggregator;
 pub mod cli;
 pub mod dashboard;
 pub mod error;
+pub mod export;
 pub mod import;
 pub mod metric;
 pub mod query;

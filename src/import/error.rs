@@ -115,9 +115,7 @@ pub(crate) fn shown(text: &str) -> String {
 
 /// Escapes what could move the cursor or reorder text.
 fn visible(c: char) -> impl Iterator<Item = char> {
-    let hidden = c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-    let (plain, escaped) = if hidden { (None, Some(c.escape_unicode())) } else { (Some(c), None) };
+    let (plain, escaped) = if is_hidden(c) { (None, Some(c.escape_unicode())) } else { (Some(c), None) };
     plain.into_iter().chain(escaped.into_iter().flatten())
 }
 
@@ -149,7 +147,10 @@ pub enum ImportError {
     /// The store refused. Chunks before are in it.
     #[error(transparent)]
     Store(SinkError),
-    /// Still being written.
-    #[error("importing is not built yet")]
-    Unfinished,
+}
+
+/// What a terminal or a reader's eye could be misled by: control characters, invisible and reordering ones.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -7,11 +7,16 @@
 //! much of the input it came from, so an import that was stopped, or an input that has grown, goes on where
 //! it ended (see `resume`).
 
+mod csv;
 mod decimal;
+mod driver;
 mod error;
 mod fields;
 mod key;
 mod ndjson;
+mod resume;
+mod sniff;
+mod source;
 mod when;
 
 use std::path::PathBuf;
@@ -21,6 +26,11 @@ use ax_storage::event::{NanoUsd, Request};
 use ax_storage::row::Batch;
 use ax_storage::time::Timestamp;
 
+pub(crate) use csv::is_formula;
+pub(crate) use error::is_hidden;
+pub(crate) use key::Key;
+
+pub use ax_storage::import::{Added, Consumed};
 pub use error::{ImportError, LineError, SinkError};
 pub use fields::{Defaults, Parsed, Rules};
 pub use ndjson::LineParser;
@@ -147,26 +157,6 @@ pub struct Progress {
     pub imported: u64,
 }
 
-/// A part of an input that is in the store: its length in (decompressed) bytes, and their hash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Consumed {
-    /// Bytes from the beginning.
-    pub len: u64,
-    /// XXH3-128 of them.
-    pub hash: u128,
-}
-
-/// What became of a batch.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Added {
-    /// Rows taken.
-    pub imported: u64,
-    /// Rows whose event id was known.
-    pub duplicates: u64,
-    /// Their indices, ascending.
-    pub duplicate_rows: Vec<u32>,
-}
-
 /// Where imported events go. The store's import session is one; tests have others.
 pub trait Sink {
     /// What earlier imports consumed of inputs with this head.
@@ -175,11 +165,22 @@ pub trait Sink {
     /// When the store can't be read.
     fn remembered(&mut self, head: u128) -> Result<Vec<Consumed>, SinkError>;
 
-    /// Adds the rows and notes what of the input they came from, both or nothing.
+    /// Adds the rows and notes what of the input they came from, both or nothing. Leaves in `batch` the rows
+    /// that were added, in any order.
     ///
     /// # Errors
     /// When the store can't be written; nothing of the batch is in it then.
-    fn add(&mut self, batch: &Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, SinkError>;
+    fn add(&mut self, batch: &mut Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, SinkError>;
+}
+
+impl Sink for ax_storage::import::Import<'_> {
+    fn remembered(&mut self, head: u128) -> Result<Vec<Consumed>, SinkError> {
+        Ok(Self::remembered(self, head)?)
+    }
+
+    fn add(&mut self, batch: &mut Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, SinkError> {
+        Ok(Self::add(self, batch, head, consumed)?)
+    }
 }
 
 /// Imports all inputs, one after the other.
@@ -193,6 +194,26 @@ pub fn import(
     now: Timestamp,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Report, ImportError> {
-    let _ = (sink, inputs, options, now, progress);
-    Err(ImportError::Unfinished)
+    driver::import(sink, inputs, options, now, progress)
+}
+
+/// Reads a whole text for a test: the report, and all events in one batch.
+#[cfg(test)]
+pub(crate) fn read_text(text: &[u8], format: Format, options: &Options<'_>, now: Timestamp) -> (Report, Batch) {
+    struct Keep(Batch);
+    impl Sink for Keep {
+        fn remembered(&mut self, _: u128) -> Result<Vec<Consumed>, SinkError> {
+            Ok(Vec::new())
+        }
+        fn add(&mut self, batch: &mut Batch, _: u128, _: Option<Consumed>) -> Result<Added, SinkError> {
+            self.0 = batch.clone();
+            Ok(Added { imported: batch.rows.len() as u64, ..Added::default() })
+        }
+    }
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    std::io::Write::write_all(&mut file, text).expect("room for it");
+    let options = Options { format: Some(format), ..options.clone() };
+    let mut keep = Keep(Batch::default());
+    let report = import(&mut keep, &[Input::File(file.path().to_owned())], &options, now, &mut |_| {});
+    (report.expect("a readable text"), keep.0)
 }

@@ -142,20 +142,6 @@ fn explain(error: ImportError) -> Failure {
     }
 }
 
-/// The store as the importer sees it.
-impl Sink for ax_storage::import::Import<'_> {
-    fn remembered(&mut self, head: u128) -> Result<Vec<Consumed>, SinkError> {
-        let theirs = ax_storage::import::Import::remembered(self, head)?;
-        Ok(theirs.into_iter().map(|c| Consumed { len: c.len, hash: c.hash }).collect())
-    }
-
-    fn add(&mut self, batch: &Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, SinkError> {
-        let consumed = consumed.map(|c| ax_storage::import::Consumed { len: c.len, hash: c.hash });
-        let added = ax_storage::import::Import::add(self, &mut batch.clone(), head, consumed)?;
-        Ok(Added { imported: added.imported, duplicates: added.duplicates, duplicate_rows: added.duplicate_rows })
-    }
-}
-
 /// For a trial run without a store.
 struct Nowhere;
 
@@ -164,7 +150,7 @@ impl Sink for Nowhere {
         Ok(Vec::new())
     }
 
-    fn add(&mut self, batch: &Batch, _: u128, _: Option<Consumed>) -> Result<Added, SinkError> {
+    fn add(&mut self, batch: &mut Batch, _: u128, _: Option<Consumed>) -> Result<Added, SinkError> {
         Ok(Added { imported: batch.rows.len() as u64, ..Added::default() })
     }
 }

@@ -1,0 +1,489 @@
+//! The import itself: a reading thread makes chunks, the caller's thread hands them to the store.
+//!
+//! At most three chunks exist at a time: one being made, one waiting, one being committed.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use ax_storage::event::{COST_NANOS_MAX, CostSource, Event};
+use ax_storage::row::{Batch, Body};
+use ax_storage::time::Timestamp;
+
+use super::error::{ImportError, LineError, shown};
+use super::fields::Parsed;
+use super::key::Keys;
+use super::ndjson::{LineParser, is_object};
+use super::resume::{self, Found, HEAD_BYTES_MAX, Spool};
+use super::sniff::{BOM, sniff, utf16};
+use super::source::{self, Fault, Record, Source};
+use super::{
+    Consumed, Format, Input, InputReport, Options, Progress, REFUSALS_MAX, Refusal, Report, Sink, Warning, csv,
+};
+
+/// Events in a chunk, which is one transaction of the store: more of them mean fewer merges, and 150 bytes each.
+const CHUNK_ROWS_MAX: usize = 200_000;
+/// Bytes of input in a chunk: long names can't make it large.
+const CHUNK_BYTES_MAX: u64 = 48 << 20;
+/// Unknown keys that are named; the others are counted together.
+const UNKNOWN_KEYS_MAX: usize = 50;
+
+/// See [`super::import`].
+pub(crate) fn import(
+    sink: &mut dyn Sink,
+    inputs: &[Input],
+    options: &Options<'_>,
+    now: Timestamp,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Report, ImportError> {
+    let keys = Keys::new(&options.map).map_err(ImportError::Map)?;
+    let mut report = Report::default();
+    let mut unknown = Unknown::default();
+    for input in inputs {
+        if cancelled(options) {
+            report.cancelled = true;
+            break;
+        }
+        let reading = Reading::begin(sink, input, options, &keys, &mut report)?;
+        run(sink, reading, options, now, (&mut report, &mut unknown), progress)?;
+    }
+    unknown.warn(&mut report.warnings);
+    Ok(report)
+}
+
+fn cancelled(options: &Options<'_>) -> bool {
+    options.cancel.is_some_and(|c| c.load(Ordering::Relaxed))
+}
+
+fn name(input: &Input) -> String {
+    match input {
+        Input::Stdin => "-".to_owned(),
+        Input::File(path) => path.display().to_string(),
+    }
+}
+
+/// An input that stands where reading begins.
+struct Reading {
+    name: String,
+    source: Source,
+    parser: Parser,
+    head: u128,
+    found: Found,
+    bytes_read: Arc<AtomicU64>,
+    bytes_total: Option<u64>,
+}
+
+/// What turns records into events.
+enum Parser {
+    Ndjson(LineParser),
+    Csv(csv::Columns),
+}
+
+impl Reading {
+    fn begin(
+        sink: &mut dyn Sink,
+        input: &Input,
+        options: &Options<'_>,
+        keys: &Keys,
+        report: &mut Report,
+    ) -> Result<Self, ImportError> {
+        let name = name(input);
+        let io = |cause| ImportError::Input { name: name.clone(), cause };
+        let opened = source::open(input).map_err(io)?;
+        let (mut bytes_read, bytes_total) = (opened.bytes_read, opened.bytes_total);
+        let mut source = Source::new(opened.reader);
+        let first = source.peek(HEAD_BYTES_MAX).map_err(io)?;
+        let first = first.strip_prefix(BOM).unwrap_or(first);
+        let format = match options.format {
+            Some(format) => utf16(first).map(|()| format),
+            None => sniff(first, keys),
+        };
+        let format = format.map_err(|what| ImportError::Format { name: name.clone(), what })?;
+        let head = resume::head(format, &options.map, options.rules.zone.as_ref(), first);
+        let remembered = sink.remembered(head).map_err(ImportError::Store)?;
+        let mut spool = None;
+        if !remembered.is_empty() && *input == Input::Stdin {
+            let (kept, reader) = Spool::new(source.into_unread()).map_err(io)?;
+            (source, spool) = (Source::new(reader), Some(kept));
+        }
+        let parser = begin_text(&mut source, format, options, keys, &name)?;
+        let found = resume::search(&mut source, &remembered).map_err(io)?;
+        if source.position() > found.len && !remembered.is_empty() {
+            // Went too far: to the same place in a second reading.
+            let reader = match spool.take() {
+                Some(spool) => spool.again().map_err(io)?,
+                None => {
+                    let opened = source::open(input).map_err(io)?;
+                    bytes_read = opened.bytes_read;
+                    opened.reader
+                }
+            };
+            source = Source::new(reader);
+            begin_text(&mut source, format, options, keys, &name)?;
+            resume::advance(&mut source, &found).map_err(io)?;
+        } else if let Some(spool) = spool {
+            spool.stop();
+        }
+        report.read += found.records;
+        report.duplicates += found.records;
+        report.inputs.push(InputReport {
+            name: name.clone(),
+            format,
+            read: found.records,
+            imported: 0,
+            duplicates: found.records,
+            refused_count: 0,
+        });
+        Ok(Self { name, source, parser, head, found, bytes_read, bytes_total })
+    }
+}
+
+/// Takes the byte order mark, and of a CSV file its header row.
+fn begin_text(
+    source: &mut Source,
+    format: Format,
+    options: &Options<'_>,
+    keys: &Keys,
+    name: &str,
+) -> Result<Parser, ImportError> {
+    let io = |cause| ImportError::Input { name: name.to_owned(), cause };
+    if source.peek(BOM.len()).map_err(io)? == BOM {
+        source.skip(BOM.len());
+    }
+    let rules = options.rules.clone();
+    if format == Format::Ndjson {
+        return Ok(Parser::Ndjson(LineParser::with_keys(rules, keys.clone())));
+    }
+    source.split_by(csv::record);
+    let wrong = |what: String| ImportError::Format { name: name.to_owned(), what };
+    let header = loop {
+        match source.next_record().map_err(io)? {
+            None => return Err(wrong("has no header row".into())),
+            Some(record) if record.fault.is_none() && source.bytes(&record).trim_ascii().is_empty() => {}
+            Some(record) => break record,
+        }
+    };
+    let columns =
+        csv::Columns::new(source.bytes(&header), rules, keys).map_err(|e| wrong(format!("header row: {e}")))?;
+    if !columns.know_any() {
+        return Err(wrong("has no known column in its header row; name them with --map theirs=ours".into()));
+    }
+    if let Some((theirs, _)) = options.map.iter().find(|(theirs, _)| !columns.has(theirs)) {
+        return Err(wrong(format!("has no column '{}' to map", shown(theirs))));
+    }
+    Ok(Parser::Csv(columns))
+}
+
+/// A piece of an input on its way to the store.
+#[derive(Default)]
+struct Chunk {
+    batch: Batch,
+    consumed: Option<Consumed>,
+    read: u64,
+    refused: Vec<(u64, LineError)>,
+    refused_count: u64,
+    unknown: Unknown,
+    warning: Option<Warning>,
+}
+
+/// One input from where it stands to its end.
+fn run(
+    sink: &mut dyn Sink,
+    reading: Reading,
+    options: &Options<'_>,
+    now: Timestamp,
+    (report, unknown): (&mut Report, &mut Unknown),
+    progress: &mut dyn FnMut(Progress),
+) -> Result<(), ImportError> {
+    let input = report.inputs.len() - 1;
+    let (head, bytes_read, bytes_total) = (reading.head, Arc::clone(&reading.bytes_read), reading.bytes_total);
+    let name = reading.name.clone();
+    let (to_store, chunks) = sync_channel(1);
+    let ended = std::thread::scope(|scope| {
+        let reader = scope.spawn(move || read(reading, options, now, &to_store));
+        let mut taker = Taker { sink, head, input, took: false, pending: None, options };
+        let taken = taker.take_all(chunks, report, unknown, &mut |imported| {
+            let bytes = bytes_read.load(Ordering::Relaxed);
+            progress(Progress { input, bytes, bytes_total, imported });
+        });
+        // A reader whose chunks nobody takes ends at its next one.
+        let read = reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        taken.map(|()| read)
+    })?;
+    ended.map_err(|cause| ImportError::Input { name, cause })
+}
+
+/// The store's side of an import.
+struct Taker<'a> {
+    sink: &'a mut dyn Sink,
+    head: u128,
+    input: usize,
+    /// Whether the store has anything of this input from this import.
+    took: bool,
+    /// How far the input was read without anything to take behind what the store knows.
+    pending: Option<Consumed>,
+    options: &'a Options<'a>,
+}
+
+impl Taker<'_> {
+    fn take_all(
+        &mut self,
+        chunks: Receiver<Chunk>,
+        report: &mut Report,
+        unknown: &mut Unknown,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(), ImportError> {
+        for chunk in chunks {
+            if cancelled(self.options) {
+                report.cancelled = true;
+                return Ok(());
+            }
+            self.take(chunk, report, unknown)?;
+            progress(report.imported);
+        }
+        if self.took
+            && !self.options.dry_run
+            && let Some(consumed) = self.pending.take()
+        {
+            self.sink.add(&mut Batch::default(), self.head, Some(consumed)).map_err(ImportError::Store)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, mut chunk: Chunk, report: &mut Report, unknown: &mut Unknown) -> Result<(), ImportError> {
+        let mut duplicates = 0;
+        if chunk.batch.rows.is_empty() {
+            self.pending = chunk.consumed.or(self.pending);
+        } else {
+            if !self.options.dry_run {
+                let added = self.sink.add(&mut chunk.batch, self.head, chunk.consumed);
+                duplicates = added.map_err(ImportError::Store)?.duplicates;
+            }
+            (self.took, self.pending) = (true, None);
+        }
+        for row in &chunk.batch.rows {
+            report.first = Some(report.first.map_or(row.ts, |t| t.min(row.ts)));
+            report.last = Some(report.last.map_or(row.ts, |t| t.max(row.ts)));
+            if let Body::Request(r) = &row.body {
+                report.unpriced += u64::from(r.cost_source == CostSource::Unpriced);
+            }
+        }
+        unknown.add(chunk.unknown);
+        report.warnings.extend(chunk.warning);
+        let imported = chunk.batch.rows.len() as u64;
+        report.read += chunk.read;
+        report.imported += imported;
+        report.duplicates += duplicates;
+        report.refused_count += chunk.refused_count;
+        let room = REFUSALS_MAX - report.refused.len().min(REFUSALS_MAX);
+        let refused = chunk.refused.into_iter().take(room);
+        report.refused.extend(refused.map(|(line, reason)| Refusal { input: self.input, line, reason }));
+        let one = &mut report.inputs[self.input];
+        one.read += chunk.read;
+        one.imported += imported;
+        one.duplicates += duplicates;
+        one.refused_count += chunk.refused_count;
+        Ok(())
+    }
+}
+
+/// The reading thread. Ends early when nobody takes its chunks any more.
+fn read(reading: Reading, options: &Options<'_>, now: Timestamp, to_store: &SyncSender<Chunk>) -> io::Result<()> {
+    let Reading { mut source, parser, found, .. } = reading;
+    let mut work = Work { parser, options, now, chunk: Chunk::default() };
+    let result = work.records(&mut source, found.within_line, to_store);
+    if result.is_err() {
+        // What was read before the input failed is good.
+        work.send(source.consumed(), to_store);
+    }
+    result
+}
+
+/// The reading thread's side of an import.
+struct Work<'a> {
+    parser: Parser,
+    options: &'a Options<'a>,
+    now: Timestamp,
+    chunk: Chunk,
+}
+
+impl Work<'_> {
+    fn records(&mut self, source: &mut Source, mut within_line: bool, to_store: &SyncSender<Chunk>) -> io::Result<()> {
+        let mut from = source.position();
+        while let Some(record) = source.next_record()? {
+            if within_line {
+                within_line = false;
+                if !source.bytes(&record).trim_ascii().is_empty() {
+                    self.refuse(record.line, LineError::Continued);
+                }
+                continue;
+            }
+            if record.unterminated && record.fault.is_none() {
+                let before = source.consumed_before(&record);
+                if !self.send(before, to_store) {
+                    return Ok(());
+                }
+                if self.is_endless(source.bytes(&record)) {
+                    let first = source.only_first_line(&record);
+                    self.refuse(first.line, LineError::Quote);
+                    continue;
+                }
+                if self.last(source.bytes(&record), &record) {
+                    self.send(source.consumed(), to_store);
+                } else {
+                    self.send(before, to_store);
+                }
+                return Ok(());
+            }
+            self.record(source.bytes(&record), &record);
+            let full = self.chunk.batch.rows.len() >= CHUNK_ROWS_MAX || source.position() - from >= CHUNK_BYTES_MAX;
+            if full {
+                from = source.position();
+                if !self.send(source.consumed(), to_store) {
+                    return Ok(());
+                }
+            }
+        }
+        self.send(source.consumed(), to_store);
+        Ok(())
+    }
+
+    /// One record with a line end.
+    #[inline]
+    fn record(&mut self, bytes: &[u8], record: &Record) {
+        match record.fault {
+            Some(Fault::TooLong) => self.refuse(record.line, LineError::TooLong),
+            Some(Fault::Endless) => self.refuse(record.line, LineError::Quote),
+            None if bytes.trim_ascii().is_empty() => {}
+            None => {
+                self.event(bytes, record.line);
+            }
+        }
+    }
+
+    /// Takes or refuses one line.
+    #[inline]
+    fn event(&mut self, bytes: &[u8], line: u64) -> bool {
+        let parsed = match &self.parser {
+            Parser::Ndjson(lines) => lines.parse(bytes, self.now),
+            Parser::Csv(columns) => columns.parse(bytes, self.now),
+        };
+        match parsed {
+            Ok(parsed) => {
+                self.chunk.read += 1;
+                push(&mut self.chunk.batch, &parsed, self.options);
+                for key in parsed.unknown_keys() {
+                    self.chunk.unknown.count(key, 1);
+                }
+                true
+            }
+            Err(reason) => {
+                self.refuse(line, reason);
+                false
+            }
+        }
+    }
+
+    /// The last record, without line end. Whether it was taken.
+    fn last(&mut self, bytes: &[u8], record: &Record) -> bool {
+        if bytes.trim_ascii().is_empty() {
+            return false;
+        }
+        let ndjson = matches!(self.parser, Parser::Ndjson(_));
+        if self.options.complete || (ndjson && is_object(bytes)) {
+            return self.event(bytes, record.line);
+        }
+        let what = if ndjson { "and is not a complete JSON object" } else { "and may be cut short" };
+        self.chunk.warning = Some(Warning {
+            code: "unterminated_line",
+            message: format!("the last line ({}) has no line end {what}: not taken; --final takes it", record.line),
+        });
+        false
+    }
+
+    /// Whether a last record goes on over lines only because a quote never closes.
+    fn is_endless(&self, bytes: &[u8]) -> bool {
+        match &self.parser {
+            Parser::Csv(columns) if self.options.complete && bytes.contains(&b'\n') => {
+                columns.parse(bytes, self.now) == Err(LineError::Quote)
+            }
+            _ => false,
+        }
+    }
+
+    #[cold]
+    fn refuse(&mut self, line: u64, reason: LineError) {
+        self.chunk.read += 1;
+        self.chunk.refused_count += 1;
+        if self.chunk.refused.len() < REFUSALS_MAX {
+            self.chunk.refused.push((line, reason));
+        }
+    }
+
+    /// Hands the chunk over. Whether anyone took it.
+    fn send(&mut self, consumed: Consumed, to_store: &SyncSender<Chunk>) -> bool {
+        let mut chunk = std::mem::take(&mut self.chunk);
+        chunk.consumed = Some(consumed);
+        if let Parser::Csv(columns) = &self.parser {
+            for name in &columns.unknown {
+                chunk.unknown.count(name, chunk.batch.rows.len() as u64);
+            }
+        }
+        to_store.send(chunk).is_ok()
+    }
+}
+
+/// Adds the event, priced if it brings no cost.
+#[inline]
+fn push(batch: &mut Batch, parsed: &Parsed<'_>, options: &Options<'_>) {
+    let mut event = parsed.event();
+    let mut source = parsed.cost_source();
+    if let (Some(price), true, Event::Request(request)) = (options.price, parsed.wants_price(), &mut event) {
+        request.cost = price(request, parsed.ts()).filter(|c| c.nanos() <= COST_NANOS_MAX);
+        source = CostSource::Computed;
+    }
+    batch.push(&event, parsed.ts(), source, parsed.event_id());
+}
+
+/// Keys that mean nothing, with how often they came.
+#[derive(Default)]
+struct Unknown {
+    names: BTreeMap<String, u64>,
+    others: u64,
+}
+
+impl Unknown {
+    fn count(&mut self, name: &str, times: u64) {
+        if let Some(count) = self.names.get_mut(name) {
+            *count += times;
+        } else if self.names.len() < UNKNOWN_KEYS_MAX {
+            self.names.insert(name.to_owned(), times);
+        } else {
+            self.others += times;
+        }
+    }
+
+    fn add(&mut self, other: Self) {
+        for (name, times) in other.names {
+            self.count(&name, times);
+        }
+        self.others += other.others;
+    }
+
+    fn warn(&self, warnings: &mut Vec<Warning>) {
+        let counts = self.names.iter().filter(|(_, times)| **times > 0);
+        let mut list: Vec<String> = counts.map(|(name, times)| format!("{} ({times})", shown(name))).collect();
+        if self.others > 0 {
+            list.push(format!("others ({})", self.others));
+        }
+        if !list.is_empty() {
+            let message = format!("unknown keys, left out: {}", list.join(", "));
+            warnings.push(Warning { code: "unknown_key", message });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
