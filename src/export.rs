@@ -137,12 +137,12 @@ fn cells<'a>(names: &'a Names, row: &Row, each: &mut dyn FnMut(Key, Cell<'a>)) {
             each(Key::Event, Cell::Word(if c.hit { "hit" } else { "miss" }));
             some(Key::SavedCost, maybe(c.saved_cost_nanos, Cell::Money), each);
             some(Key::SavedTokens, maybe(c.saved_tokens, Cell::Whole), each);
-            name(Key::EntryKey, c.key, each);
+            name(Key::Entry, c.key, each);
             some(Key::Ttl, maybe(c.ttl_s, Cell::Whole), each);
         }
         Body::Rate(l) => {
             each(Key::Event, Cell::Word(if l.allowed { "allowed" } else { "denied" }));
-            name(Key::EntryKey, l.key, each);
+            name(Key::Entry, l.key, each);
             name(Key::LimitType, l.limit_type, each);
             some(Key::Remaining, maybe(l.remaining, Cell::Whole), each);
             some(Key::Limit, maybe(l.limit, Cell::Whole), each);

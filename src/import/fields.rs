@@ -129,18 +129,10 @@ impl Kind {
                         | Key::Error.bit()
                 }
                 Self::Cache => {
-                    Key::Event.bit()
-                        | Key::SavedCost.bit()
-                        | Key::SavedTokens.bit()
-                        | Key::EntryKey.bit()
-                        | Key::Ttl.bit()
+                    Key::Event.bit() | Key::SavedCost.bit() | Key::SavedTokens.bit() | Key::Entry.bit() | Key::Ttl.bit()
                 }
                 Self::RateLimit => {
-                    Key::Event.bit()
-                        | Key::EntryKey.bit()
-                        | Key::LimitType.bit()
-                        | Key::Remaining.bit()
-                        | Key::Limit.bit()
+                    Key::Event.bit() | Key::Entry.bit() | Key::LimitType.bit() | Key::Remaining.bit() | Key::Limit.bit()
                 }
             }
     }
@@ -198,7 +190,7 @@ impl<'a> Fields<'a> {
             Key::Event => self.event = text(key, value)?,
             Key::SavedCost => self.saved_cost_nanos = nanos(key, &value)?,
             Key::SavedTokens => self.saved_tokens = whole(key, &value)?,
-            Key::EntryKey => self.key = text(key, value)?,
+            Key::Entry => self.key = text(key, value)?,
             Key::Ttl => self.ttl_s = whole(key, &value)?,
             Key::LimitType => self.limit_type = text(key, value)?,
             Key::Remaining => self.remaining = whole(key, &value)?,

@@ -49,7 +49,8 @@ fn utc(text: &[u8]) -> Option<Timestamp> {
     }
     let (year, month, day) = (number(&head[..4])?, number(&head[5..7])?, number(&head[8..10])?);
     let (hour, minute, second) = (number(&head[11..13])?, number(&head[14..16])?, number(&head[17..])?);
-    if year < 1970 || !(1..=12).contains(&month) || day < 1 || day > 28 || hour > 23 || minute > 59 || second > 59 {
+    if year < 1970 || !(1..=12).contains(&month) || !(1..=28).contains(&day) || hour > 23 || minute > 59 || second > 59
+    {
         return None;
     }
     let ms = match fraction.split_first() {
