@@ -4,6 +4,7 @@ pub mod aggregator;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod cli;
+pub mod collector;
 pub mod dashboard;
 pub mod error;
 pub mod export;
@@ -12,3 +13,4 @@ pub mod metric;
 pub mod query;
 
 pub use aggregator::Monitor;
+pub use collector::{Cache, Collector, Event, Measurement, NanoUsd, Outcome, RateLimit, Request, Timestamp, Tokens};

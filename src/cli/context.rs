@@ -4,7 +4,7 @@
 use std::cell::{Cell, OnceCell};
 use std::env::var_os;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ax_storage::clock::{Clock, Stopwatch, SystemClock};
 use ax_storage::time::{TimeRange, Timestamp, Zone};
@@ -187,7 +187,7 @@ impl Context {
         if let Some(zone) = variable("TZ").and_then(|name| Zone::load(name.trim_start_matches(':')).ok()) {
             return Ok((zone, Origin::Environment));
         }
-        if let Some(zone) = system_zone() {
+        if let Some(zone) = Zone::system() {
             return Ok((zone, Origin::System));
         }
         Ok((Zone::utc(), Origin::Default))
@@ -409,33 +409,4 @@ fn named_zone(name: &str, origin: &str) -> Result<Zone> {
             None => failure.hint("zones have names such as Europe/Berlin or UTC"),
         }
     })
-}
-
-/// The zone that `/etc/localtime` links to.
-fn system_zone() -> Option<Zone> {
-    let link = std::fs::read_link("/etc/localtime").ok()?;
-    zone_of_link(&link)
-}
-
-fn zone_of_link(link: &Path) -> Option<Zone> {
-    let (_, name) = link.to_str()?.split_once("zoneinfo/")?;
-    let name = name.trim_start_matches("posix/").trim_start_matches("right/");
-    Zone::load(if name.eq_ignore_ascii_case("etc/utc") { "UTC" } else { name }).ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_systems_zone_is_what_its_link_names() {
-        for (link, zone) in [
-            ("/usr/share/zoneinfo/Europe/Berlin", Some("Europe/Berlin")),
-            ("../usr/share/zoneinfo/posix/Asia/Tokyo", Some("Asia/Tokyo")),
-            ("/usr/share/zoneinfo/Etc/UTC", Some("UTC")),
-            ("/somewhere/else", None),
-        ] {
-            assert_eq!(zone_of_link(Path::new(link)).as_ref().map(Zone::name), zone, "{link}");
-        }
-    }
 }

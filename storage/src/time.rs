@@ -214,6 +214,27 @@ impl Zone {
         Ok(Self { name: name.into(), tz })
     }
 
+    /// The zone of this machine: what `TZ` names, else what `/etc/localtime` links to, else UTC.
+    /// What they say may be unreadable to us, which is no mistake here.
+    pub fn local() -> Self {
+        let variable = std::env::var("TZ").ok();
+        variable
+            .and_then(|name| Self::load(name.trim_start_matches(':')).ok())
+            .or_else(Self::system)
+            .unwrap_or(Self::utc())
+    }
+
+    /// The zone that `/etc/localtime` links to.
+    pub fn system() -> Option<Self> {
+        Self::of_link(&std::fs::read_link("/etc/localtime").ok()?)
+    }
+
+    fn of_link(link: &std::path::Path) -> Option<Self> {
+        let (_, name) = link.to_str()?.split_once("zoneinfo/")?;
+        let name = name.trim_start_matches("posix/").trim_start_matches("right/");
+        Self::load(if name.eq_ignore_ascii_case("etc/utc") { "UTC" } else { name }).ok()
+    }
+
     /// The name it was loaded by.
     pub fn name(&self) -> &str {
         &self.name
@@ -320,6 +341,18 @@ mod tests {
                 assert_eq!(h, day.end, "hours fill the day");
                 t = day.end;
             }
+        }
+    }
+
+    #[test]
+    fn the_systems_zone_is_what_its_link_names() {
+        for (link, zone) in [
+            ("/usr/share/zoneinfo/Europe/Berlin", Some("Europe/Berlin")),
+            ("../usr/share/zoneinfo/posix/Asia/Tokyo", Some("Asia/Tokyo")),
+            ("/usr/share/zoneinfo/Etc/UTC", Some("UTC")),
+            ("/somewhere/else", None),
+        ] {
+            assert_eq!(Zone::of_link(link.as_ref()).as_ref().map(Zone::name), zone, "{link}");
         }
     }
 

@@ -79,9 +79,9 @@ impl std::fmt::Display for DropReason {
 pub struct Drops([AtomicU64; DropReason::COUNT]);
 
 impl Drops {
-    /// Counts one dropped event.
-    pub fn add(&self, reason: DropReason) {
-        self.0[reason as usize].fetch_add(1, Ordering::Relaxed);
+    /// Counts dropped events.
+    pub fn add(&self, reason: DropReason, count: u64) {
+        self.0[reason as usize].fetch_add(count, Ordering::Relaxed);
     }
 
     /// The count of every reason, zeros included, in the order of [`DropReason::ALL`].

@@ -141,9 +141,9 @@ impl Recorder {
         }
     }
 
-    /// Counts an event that cannot be recorded for a reason that only the caller knows.
-    pub fn drop_event(&self, reason: DropReason) {
-        self.0.core().count(Err(reason));
+    /// Counts events that cannot be recorded for a reason that only the caller knows.
+    pub fn drop_events(&self, reason: DropReason, count: u64) {
+        self.0.core().dropped(reason, count);
     }
 
     /// Counters since it was opened (in a forked child: since its first use there).
@@ -280,13 +280,13 @@ impl Core {
     #[inline(always)]
     fn count(&self, done: Result<(), DropReason>) {
         if let Err(reason) = done {
-            self.dropped(reason);
+            self.dropped(reason, 1);
         }
     }
 
     #[cold]
-    fn dropped(&self, reason: DropReason) {
-        self.drops.add(reason);
+    fn dropped(&self, reason: DropReason, count: u64) {
+        self.drops.add(reason, count);
         self.log.note_drops();
     }
 

@@ -193,7 +193,7 @@ fn what_breaks_a_rule_is_dropped_and_counted_in_the_header() {
             recorder.record(&Event::Request(request), ts(0), CostSource::Recorded);
         }
         recorder.series("", "m", "u").record(&Measurement::default(), ts(0), CostSource::Recorded);
-        recorder.drop_event(DropReason::Clock);
+        recorder.drop_events(DropReason::Clock, 1);
         recorder.record(&Event::Request(request(1)), ts(0), CostSource::Recorded);
         assert_eq!(recorder.health().dropped, [(DropReason::Invalid, 9), (DropReason::Clock, 1)]);
         drop(recorder);
