@@ -11,6 +11,9 @@ pub mod export;
 pub mod import;
 pub mod metric;
 pub mod query;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod render;
 
 pub use aggregator::Monitor;
 pub use collector::{Cache, Collector, Event, Measurement, NanoUsd, Outcome, RateLimit, Request, Timestamp, Tokens};

@@ -10,6 +10,8 @@ pub struct Known {
     pub label: Label,
     /// The value that was asked for and matches nothing.
     pub asked: Box<str>,
+    /// The one of `values` that was probably meant.
+    pub near: Option<Box<str>>,
     /// The values there are.
     pub values: Vec<Box<str>>,
 }

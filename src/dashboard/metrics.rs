@@ -116,6 +116,7 @@ impl MetricsQuestion {
             aggregation: self.aggregation,
             unit: unit(self.metric, self.aggregation),
             range: Window { range, zone: self.zone.clone() },
+            range_text: self.range_text.clone(),
             step_ms: self.step.map(step::millis),
             grouped: !self.group.is_empty(),
             data,
@@ -190,6 +191,8 @@ pub struct MetricsView {
     pub unit: Unit,
     /// The window really used.
     pub range: Window,
+    /// The window as the user wrote it.
+    pub range_text: Option<String>,
     /// Width of a point in milliseconds.
     pub step_ms: Option<u64>,
     /// Whether rows are groups; else there is exactly one.

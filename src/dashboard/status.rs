@@ -199,9 +199,7 @@ fn judge(window: &Aggregate, recent: &Aggregate) -> (State, Vec<String>) {
         return (State::Idle, vec!["no calls".to_owned()]);
     }
     if calls >= DEGRADED_CALLS_MIN && u128::from(failed) * 100 >= u128::from(calls) * 5 {
-        let tenths = (u128::from(failed) * 1000 + u128::from(calls) / 2) / u128::from(calls);
-        let reason = format!("{}.{} % of {calls} calls failed", tenths / 10, tenths % 10);
-        return (State::Degraded, vec![reason]);
+        return (State::Degraded, vec![format!("{failed} of {calls} calls failed")]);
     }
     (State::Healthy, Vec::new())
 }

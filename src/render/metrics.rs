@@ -1,0 +1,285 @@
+//! One metric as a number, a table, a chart, or plain lines.
+
+use super::table::{Cell, Column, Table};
+use super::{Role, Style, banner, bar, chart, edges, number, sparkline, text, when};
+use crate::dashboard::{MetricsView, PointView, RowView};
+use crate::metric::{Aggregation, Metric, Number, Unit};
+
+/// Most columns of a bar.
+const BAR_MAX: usize = 30;
+
+/// A table: a row a group, or a row a step where there are no groups.
+pub fn metrics_table(view: &MetricsView, style: &Style) -> String {
+    let mut out = head(view, style);
+    match (view.grouped, &view.data[..]) {
+        (true, _) => out += &groups(view, style),
+        (false, [RowView { points: Some(points), .. }]) => out += &steps(view, points, style),
+        (false, rows) => {
+            let value = rows.first().and_then(|r| r.value);
+            let name = heading(view);
+            out += &format!("{name}  {}\n", style.paint(Role::Title, &super::number(value, view.unit, style)));
+        }
+    }
+    out + &foot(view, style)
+}
+
+/// A line chart over the steps; groups become a table whose rows have sparklines.
+pub fn metrics_chart(view: &MetricsView, style: &Style) -> String {
+    match &view.data[..] {
+        [RowView { points: Some(points), .. }] if !view.grouped && style.width >= super::WIDTH_TABLE_MIN => {
+            let drawn = chart::chart(view, points, style);
+            if drawn.is_empty() {
+                return metrics_table(view, style);
+            }
+            head(view, style) + &drawn + &foot(view, style)
+        }
+        _ => metrics_table(view, style),
+    }
+}
+
+/// One fact a line and no drawing signs, for narrow places and for screen readers.
+pub fn metrics_line(view: &MetricsView, style: &Style) -> String {
+    let mut out = banner(style);
+    let plain = Style { color: false, ..*style };
+    out += &format!("{}, {}\n", heading(view), range_text(view));
+    for row in &view.data {
+        let value = super::number(row.value, view.unit, &plain);
+        let name = if view.grouped { format!("{}: ", group_name(row)) } else { String::new() };
+        out += &format!("{name}{value}, {}\n", counted(view.metric, row.count));
+        for point in row.points.iter().flatten() {
+            let time = point_time(view, point);
+            out += &format!("  {time}: {}\n", super::number(point.value, view.unit, &plain));
+        }
+    }
+    out
+}
+
+/// `latency p95`.
+fn heading(view: &MetricsView) -> String {
+    let default = view.metric.info().default == view.aggregation;
+    let shown = match view.aggregation {
+        Aggregation::Sum | Aggregation::Rate if default => return view.metric.name().to_owned(),
+        Aggregation::Avg if view.unit == Unit::Ratio => return view.metric.name().to_owned(),
+        other => other,
+    };
+    format!("{} {shown}", view.metric.name())
+}
+
+fn head(view: &MetricsView, style: &Style) -> String {
+    let mut facts = vec![heading(view)];
+    if !view.only.is_empty() {
+        facts.push(view.only.clone());
+    }
+    let mut range = range_text(view);
+    if let Some(step) = view.step_ms {
+        range += &format!(", step {}", step_text(step));
+    }
+    facts.push(range);
+    let left = facts.join(style.dot());
+    banner(style) + &edges((Role::Title, &left), (Role::Plain, &counted(view.metric, view.count)), style) + "\n"
+}
+
+fn range_text(view: &MetricsView) -> String {
+    let range = &view.range;
+    match &view.range_text {
+        Some(text) if text.bytes().next().is_some_and(|b| b.is_ascii_digit()) && !text.contains(['-', '.']) => {
+            format!("last {text}")
+        }
+        Some(text) => text.clone(),
+        None => when::window(range.range.start, range.range.end, &range.zone),
+    }
+}
+
+fn step_text(ms: u64) -> String {
+    match ms {
+        ms if ms % 86_400_000 == 0 => format!("{}d", ms / 86_400_000),
+        ms if ms % 3_600_000 == 0 => format!("{}h", ms / 3_600_000),
+        ms if ms % 60_000 == 0 => format!("{}m", ms / 60_000),
+        ms => format!("{} s", ms / 1000),
+    }
+}
+
+/// `14,760 requests`.
+fn counted(metric: Metric, n: u64) -> String {
+    let kinds = crate::metric::kinds(metric);
+    let (one, many) = match metric {
+        Metric::Errors => ("error", "errors"),
+        Metric::CacheHits => ("hit", "hits"),
+        Metric::CacheMisses => ("miss", "misses"),
+        _ if kinds.caches => ("look-up", "look-ups"),
+        _ if kinds.rates => ("decision", "decisions"),
+        _ => ("request", "requests"),
+    };
+    format!("{} {}", number::count(n.into()), if n == 1 { one } else { many })
+}
+
+fn group_name(row: &RowView) -> String {
+    row.labels.0.iter().map(|(_, value)| text::name(value)).collect::<Vec<_>>().join(", ")
+}
+
+fn groups(view: &MetricsView, style: &Style) -> String {
+    if view.data.is_empty() {
+        return format!("{}\n", style.paint(Role::Dim, "no groups"));
+    }
+    let names: Vec<&str> = view.data[0].labels.0.iter().map(|(name, _)| *name).collect();
+    if style.width < super::WIDTH_TABLE_MIN {
+        return blocks(view, style);
+    }
+    let most = view.data.iter().filter_map(|r| r.value).map(Number::to_f64).fold(0.0, f64::max);
+    let total: f64 = view.data.iter().filter_map(|r| r.value).map(Number::to_f64).sum();
+    let shares = view.metric.is_additive() && view.aggregation == Aggregation::Sum && total > 0.0;
+    let trend = view.step_ms.is_some();
+    let longest = view.data.iter().filter_map(|r| r.points.as_ref()).map(Vec::len).max().unwrap_or(0);
+
+    let mut columns: Vec<Column> = names.iter().map(|n| Column::name(n.to_uppercase())).collect();
+    columns.push(Column::figure(view.aggregation.to_string().to_uppercase(), 0));
+    if shares {
+        columns.push(Column::figure("SHARE", 2));
+    }
+    columns.push(Column::figure(count_title(view.metric), 3));
+    let mut table = Table::new(columns);
+    for row in &view.data {
+        let mut cells: Vec<Cell> = row.labels.0.iter().map(|(_, value)| text::name(value).into()).collect();
+        cells.push(super::number(row.value, view.unit, style).into());
+        if shares {
+            cells.push(row.value.map_or(style.none().into(), |v| number::percent(v.to_f64() / total).into()));
+        }
+        cells.push(number::count(row.count.into()).into());
+        table.push(cells);
+    }
+    // What room is left beside the table goes to bars or sparklines.
+    let used = table.draw(&Style { color: false, ..*style }).lines().map(text::width).max().unwrap_or(0);
+    let left = style.drawn().saturating_sub(used + 2).min(if trend { longest } else { BAR_MAX });
+    if left >= 5 {
+        table.columns.push(Column::word(if trend { "TREND" } else { "" }, 9));
+        for (cells, row) in table.rows.iter_mut().zip(&view.data) {
+            let drawn = match &row.points {
+                Some(points) => {
+                    let values: Vec<_> = points.iter().map(|p| p.value.map(Number::to_f64)).collect();
+                    sparkline(&values, left, style)
+                }
+                None => bar(row.value.map_or(0.0, Number::to_f64), most, left, style),
+            };
+            cells.push(Cell::new(Role::Line, drawn));
+        }
+    }
+    table.draw(style)
+}
+
+fn count_title(metric: Metric) -> &'static str {
+    let kinds = crate::metric::kinds(metric);
+    match (kinds.caches, kinds.rates) {
+        (true, _) => "LOOK-UPS",
+        (_, true) => "DECISIONS",
+        _ => "REQUESTS",
+    }
+}
+
+fn blocks(view: &MetricsView, style: &Style) -> String {
+    let mut out = String::new();
+    for row in &view.data {
+        out += &format!("{}\n", text::clip(&group_name(row), style.width, style));
+        out += &format!("  {} {}\n", view.aggregation, super::number(row.value, view.unit, style));
+        out += &format!("  {}\n", counted(view.metric, row.count));
+    }
+    out
+}
+
+fn point_time(view: &MetricsView, point: &PointView) -> String {
+    let range = &view.range;
+    when::point(point.t, &range.zone, range.range.millis(), view.step_ms.unwrap_or(60_000))
+}
+
+fn steps(view: &MetricsView, points: &[PointView], style: &Style) -> String {
+    let mut table = Table::new(vec![
+        Column::word("TIME", 0),
+        Column::figure(view.aggregation.to_string().to_uppercase(), 0),
+        Column::figure(count_title(view.metric), 3),
+    ]);
+    let cut = |p: &PointView| if p.partial { "*" } else { "" };
+    for p in points {
+        table.push(vec![
+            format!("{}{}", point_time(view, p), cut(p)).into(),
+            super::number(p.value, view.unit, style).into(),
+            number::count(p.count.into()).into(),
+        ]);
+    }
+    let used = table.draw(&Style { color: false, ..*style }).lines().map(text::width).max().unwrap_or(0);
+    let left = style.drawn().saturating_sub(used + 2).min(BAR_MAX);
+    let values: Vec<f64> = points.iter().map(|p| p.value.map_or(0.0, Number::to_f64)).collect();
+    let most = values.iter().copied().fold(0.0, f64::max);
+    if left >= 5 {
+        table.columns.push(Column::word("", 9));
+        for (cells, value) in table.rows.iter_mut().zip(values) {
+            cells.push(Cell::new(Role::Line, bar(value, most, left, style)));
+        }
+    }
+    let mut out = table.draw(style);
+    if points.iter().any(|p| p.partial) {
+        out += &format!("{}\n", style.paint(Role::Dim, "* cut short by the window"));
+    }
+    out
+}
+
+fn foot(view: &MetricsView, style: &Style) -> String {
+    let mut out = String::new();
+    if let Some(s) = &view.summary {
+        let figure = |name: &str, value: Option<Number>| {
+            value.map(|v| format!("{name} {}", super::number(Some(v), view.metric.info().unit, style)))
+        };
+        let facts: Vec<String> = [
+            figure("p50", s.p50),
+            figure("p95", s.p95),
+            figure("p99", s.p99),
+            figure("avg", s.avg),
+            figure("min", s.min),
+            figure("max", s.max),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        if !facts.is_empty() {
+            out += "\n";
+            out += &text::flow(&facts, "   ", 0, style);
+        }
+    }
+    if let ([RowView { points: Some(points), .. }], false) = (&view.data[..], view.grouped) {
+        out += &spread(view, points, style);
+    }
+    let source = source_text(view, style);
+    if !out.is_empty() && !out.starts_with('\n') {
+        out.insert(0, '\n');
+    }
+    let query = format!("query  {}", view.query);
+    let room = style.drawn();
+    out += &edges((Role::Dim, &query), (Role::Dim, &text::clip(&source, room, style)), style);
+    if out.starts_with('\n') { out } else { format!("\n{out}") }
+}
+
+/// `per-step p95: low 471 ms · median 853 ms · high 2.16 s`.
+fn spread(view: &MetricsView, points: &[PointView], style: &Style) -> String {
+    let mut known: Vec<Number> = points.iter().filter_map(|p| p.value).collect();
+    if known.len() < 3 {
+        return String::new();
+    }
+    known.sort_by(|a, b| a.order(*b));
+    let show = |i: usize| super::number(known.get(i).copied(), view.unit, style);
+    let facts = [
+        format!("per-step {}: low {}", view.aggregation, show(0)),
+        format!("median {}", show(known.len() / 2)),
+        format!("high {}", show(known.len() - 1)),
+    ];
+    text::flow(&facts, style.dot(), 2, style)
+}
+
+/// `1m tier, 60 buckets, 3 ms`.
+fn source_text(view: &MetricsView, style: &Style) -> String {
+    let source = &view.source;
+    let mut facts: Vec<String> =
+        source.buckets.iter().map(|(t, n)| format!("{} x {t}", number::count((*n).into()))).collect();
+    if source.raw_events > 0 {
+        facts.push(format!("{} raw", number::count(source.raw_events.into())));
+    }
+    facts.push(number::duration_ms(source.elapsed_ms));
+    facts.join(style.dot())
+}

@@ -1,0 +1,182 @@
+//! Figures with their units, as short as they can be without hiding what matters.
+
+use crate::metric::{Money, Number, Unit};
+
+use super::Style;
+
+/// `14,760`.
+pub fn count(n: u128) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
+/// `0.45 ms`, `8.2 ms`, `640 ms`, `1.20 s`, `12.4 s`, `2m 05s`, `1h 02m`, `3d 04h`.
+pub fn duration_ms(ms: f64) -> String {
+    // Each limit is where the next rounding would show one digit too many.
+    if ms == 0.0 {
+        "0 ms".to_owned()
+    } else if ms < 0.995 {
+        format!("{ms:.2} ms")
+    } else if ms < 9.95 {
+        format!("{ms:.1} ms")
+    } else if ms < 999.5 {
+        format!("{ms:.0} ms")
+    } else if ms < 9_995.0 {
+        format!("{:.2} s", ms / 1e3)
+    } else if ms < 119_950.0 {
+        format!("{:.1} s", ms / 1e3)
+    } else {
+        let seconds = whole(ms / 1e3);
+        match seconds {
+            s if s < 3600 => format!("{}m {:02}s", s / 60, s % 60),
+            s if s < 86_400 => format!("{}h {:02}m", s / 3600, s % 3600 / 60),
+            s => format!("{}d {:02}h", s / 86_400, s % 86_400 / 3600),
+        }
+    }
+}
+
+/// `0.8 %`, `100 %`, `0.02 %`.
+pub fn percent(ratio: f64) -> String {
+    let p = ratio * 100.0;
+    let size = p.abs();
+    if size == 0.0 || size >= 99.95 {
+        format!("{p:.0} %")
+    } else if size < 0.005 {
+        "<0.01 %".to_owned()
+    } else if !(0.095..=99.9).contains(&size) {
+        format!("{p:.2} %")
+    } else {
+        format!("{p:.1} %")
+    }
+}
+
+/// `$45.23`, `$1,234.56`; below a cent two digits that count: `$0.0042`.
+pub fn money(amount: Money) -> String {
+    let nanos = amount.0;
+    if nanos == 0 || nanos >= 9_995_000 {
+        let cents = (nanos + 5_000_000) / 10_000_000;
+        return format!("${}.{:02}", count(cents / 100), cents % 100);
+    }
+    dollars_small(amount.dollars())
+}
+
+fn dollars(amount: f64) -> String {
+    if amount == 0.0 || amount.abs() >= 0.009_995 {
+        let cents = whole(amount.abs() * 100.0);
+        let sign = if amount < 0.0 { "-" } else { "" };
+        return format!("{sign}${}.{:02}", count(cents / 100), cents % 100);
+    }
+    dollars_small(amount)
+}
+
+fn dollars_small(amount: f64) -> String {
+    // Two digits that count, at most down to a nano-dollar.
+    let digits = (1..=9).find(|d| amount.abs() * 10_f64.powi(*d) >= 0.995).unwrap_or(9);
+    let digits = usize::try_from((digits + 1).min(9)).unwrap_or(9);
+    format!("${amount:.digits$}")
+}
+
+/// A count that may be a fraction (a mean), and things a second.
+fn quantity(value: f64) -> String {
+    let size = value.abs();
+    if size >= 99.95 || (size.fract() == 0.0 && size >= 1.0) || size == 0.0 {
+        let sign = if value < 0.0 { "-" } else { "" };
+        format!("{sign}{}", count(whole(size)))
+    } else if size >= 9.995 {
+        format!("{value:.1}")
+    } else if size >= 0.0095 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.1e}")
+    }
+}
+
+/// A float in a unit.
+pub fn figure(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Time => duration_ms(value),
+        Unit::Money => dollars(value),
+        Unit::Ratio => percent(value),
+        Unit::Change => format!("{}{}", if value > 0.0 { "+" } else { "" }, percent(value)),
+        Unit::Count => quantity(value),
+        Unit::PerSecond => format!("{}/s", quantity(value)),
+    }
+}
+
+/// A metric's number in its unit; `–` for no data.
+pub fn number(value: Option<Number>, unit: Unit, style: &Style) -> String {
+    match value {
+        None => style.none().to_owned(),
+        Some(Number::Money(amount)) => money(amount),
+        Some(Number::Whole(n)) if unit == Unit::Count => count(n),
+        Some(other) => figure(other.to_f64(), unit),
+    }
+}
+
+/// The nearest whole number of a float that is not negative.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, which is fine for a screen")]
+fn whole(value: f64) -> u128 {
+    value.round() as u128
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_short_and_whole() {
+        for (ms, text) in [
+            (0.0, "0 ms"),
+            (0.45, "0.45 ms"),
+            (0.999, "1.0 ms"),
+            (8.24, "8.2 ms"),
+            (9.97, "10 ms"),
+            (640.2, "640 ms"),
+            (999.6, "1.00 s"),
+            (1204.2, "1.20 s"),
+            (9_996.0, "10.0 s"),
+            (72_400.0, "72.4 s"),
+            (125_000.0, "2m 05s"),
+            (3_725_000.0, "1h 02m"),
+            (604_800_000.0, "7d 00h"),
+        ] {
+            assert_eq!(duration_ms(ms), text);
+        }
+        for (ratio, text) in [
+            (0.0, "0 %"),
+            (0.008, "0.8 %"),
+            (0.0002, "0.02 %"),
+            (0.000_001, "<0.01 %"),
+            (0.9996, "100 %"),
+            (0.9992, "99.92 %"),
+            (1.0, "100 %"),
+            (0.5, "50.0 %"),
+        ] {
+            assert_eq!(percent(ratio), text);
+        }
+        for (nanos, text) in [
+            (0, "$0.00"),
+            (45_230_000_000, "$45.23"),
+            (1_234_565_000_000, "$1,234.57"),
+            (9_996_000, "$0.01"),
+            (4_200_000, "$0.0042"),
+            (999, "$0.0000010"),
+            (1, "$0.000000001"),
+        ] {
+            assert_eq!(money(Money(nanos)), text);
+        }
+        for (value, text) in
+            [(0.0, "0"), (14_760.0, "14,760"), (812.4, "812"), (12.34, "12.3"), (0.5, "0.50"), (3.0, "3")]
+        {
+            assert_eq!(quantity(value), text);
+        }
+        assert_eq!(figure(4.1, Unit::PerSecond), "4.10/s");
+    }
+}

@@ -1,0 +1,66 @@
+//! Names made safe to print, and text measured and cut by the columns it takes.
+
+use unicode_width::UnicodeWidthStr;
+
+use super::Style;
+use crate::error::escaped;
+
+/// A name as it may be shown: control and bidi characters as visible escapes, `(none)` when empty.
+pub(super) fn name(text: &str) -> String {
+    if text.is_empty() { "(none)".to_owned() } else { escaped(text) }
+}
+
+/// Columns that `text` takes; it must not hold colour codes.
+pub fn width(text: &str) -> usize {
+    UnicodeWidthStr::width(text)
+}
+
+/// `text` cut to at most `columns`, with a sign that something is missing.
+pub fn clip(text: &str, columns: usize, style: &Style) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let more = style.sign("…", "~");
+    if columns == 0 {
+        return String::new();
+    }
+    // From the front: the width of a text need not be the sum of its characters' (joined emoji).
+    let mut end = 0;
+    for (at, c) in text.char_indices() {
+        let next = at + c.len_utf8();
+        if width(&text[..next]) + 1 > columns {
+            break;
+        }
+        end = next;
+    }
+    format!("{}{more}", &text[..end])
+}
+
+/// `text` filled up with spaces to `columns`, at the left when `right` aligned.
+pub fn pad(text: &str, columns: usize, right: bool) -> String {
+    let fill = " ".repeat(columns.saturating_sub(width(text)));
+    if right { fill + text } else { text.to_owned() + &fill }
+}
+
+/// Facts in lines that are broken between facts where they do not fit.
+pub(super) fn flow(facts: &[String], between: &str, indent: usize, style: &Style) -> String {
+    let room = style.drawn();
+    let mut out = String::new();
+    let mut used = 0;
+    for fact in facts {
+        let fact = clip(fact, room.saturating_sub(indent), style);
+        let columns = width(&fact);
+        if used > 0 && used + width(between) + columns <= room {
+            out += between;
+            used += width(between);
+        } else {
+            if used > 0 {
+                out = out.trim_end().to_owned() + "\n" + &" ".repeat(indent);
+            }
+            used = indent;
+        }
+        out += &fact;
+        used += columns;
+    }
+    out + "\n"
+}
