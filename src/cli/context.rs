@@ -16,6 +16,7 @@ use crate::cli::args::{ColorChoice, Global, SpanArgs};
 use crate::cli::config::{self, Color, Config};
 use crate::cli::screen::{Screen, Surroundings};
 use crate::cli::time;
+use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped};
 
 /// The time span without `--range`.
@@ -36,15 +37,6 @@ pub(crate) struct Context {
     warnings: Cell<Vec<Warning>>,
     /// The store holds made-up traffic.
     pub demo: bool,
-}
-
-/// Something a user should know although the command succeeded.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Warning {
-    /// For programs.
-    pub code: &'static str,
-    /// For people.
-    pub message: String,
 }
 
 /// Where a value comes from, for `config show`.
@@ -228,6 +220,21 @@ impl Context {
     /// A usage error for what is no time.
     pub(crate) fn range(&self, span: &SpanArgs) -> Result<TimeRange> {
         self.range_if_given(span)?.map_or_else(|| self.default_range(), Ok)
+    }
+
+    /// The time span as it was written, when it was written as one word or is the default.
+    ///
+    /// # Errors
+    /// When the settings are wrong.
+    pub(crate) fn range_text(&self, span: &SpanArgs) -> Result<Option<String>> {
+        if span.since.is_some() || span.until.is_some() {
+            return Ok(None);
+        }
+        let text = match &span.range {
+            Some(text) => text.as_str(),
+            None => self.config()?.display.range.as_deref().unwrap_or(RANGE_DEFAULT),
+        };
+        Ok(Some(escaped(text.trim())))
     }
 
     /// The time span that flags give, if any does.

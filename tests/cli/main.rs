@@ -6,4 +6,6 @@
 mod config;
 mod help;
 mod output;
+mod serve;
+mod stores;
 mod world;

@@ -14,9 +14,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::cli::args::ImportArgs;
-use crate::cli::context::{Context, Warning};
+use crate::cli::context::Context;
 use crate::cli::interrupt::on_interrupt;
 use crate::cli::text::{count, counted, minute};
+use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped, exit, plain};
 use crate::import::{
     self, Added, Consumed, Format, ImportError, Input, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
@@ -138,7 +139,6 @@ fn explain(error: ImportError) -> Failure {
             Err(cause) => Failure::new(Kind::Io, cause),
         }
         .hint_if_none("what came before is in the store; the same import goes on where it stopped"),
-        other => Failure::new(Kind::Io, other),
     }
 }
 

@@ -2,14 +2,21 @@
 
 mod completions;
 mod config;
+mod events;
+mod export;
 mod import;
 mod man;
+mod metrics;
 mod serve;
+mod status;
 mod store;
 mod tick;
 
-use crate::cli::args::Command;
+use ax_storage::query::plan::Label;
+
+use crate::cli::args::{Command, OnlyArgs};
 use crate::cli::context::Context;
+use crate::dashboard::Only;
 use crate::error::{Failure, Kind, Result};
 
 /// Runs a command: its exit code, or why it failed.
@@ -18,10 +25,24 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Config(args) => config::run(args.verb.unwrap_or_default(), context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(_) => man::run(context),
+        Command::Status(args) => status::run(args, context),
+        Command::Metrics(args) => metrics::run(args, context),
+        Command::Events(args) => events::run(args, context),
+        Command::Export(args) => export::run(args, context),
         Command::Import(args) => import::run(args, context),
         Command::Serve(_) => serve::run(context),
         Command::Store(args) => store::run(args.verb.unwrap_or_default(), context),
         Command::Tick(_) => tick::run(context),
         _ => Err(Failure::new(Kind::Bug, "this command is not there yet")),
     }
+}
+
+/// What the flags narrow a question to.
+fn only(args: &OnlyArgs) -> Only {
+    Only::default().and(Label::Provider, &args.provider).and(Label::Model, &args.model).and(Label::User, &args.user)
+}
+
+/// Milliseconds since the command started.
+fn elapsed_ms(context: &Context) -> f64 {
+    context.elapsed().as_secs_f64() * 1e3
 }

@@ -7,8 +7,9 @@ use ax_storage::verify::{Problem, Verification};
 use serde::{Serialize, Serializer};
 
 use crate::cli::args::StoreVerb;
-use crate::cli::context::{Context, Warning};
+use crate::cli::context::Context;
 use crate::cli::text::{age, bytes, count, counted, minute};
+use crate::dashboard::Warning;
 use crate::error::{Result, escaped, exit};
 
 /// Runs a verb of `store`.

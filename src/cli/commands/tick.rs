@@ -6,8 +6,9 @@ use ax_storage::TickReport;
 use ax_storage::time::Timestamp;
 use serde::Serialize;
 
-use crate::cli::context::{Context, Warning};
+use crate::cli::context::Context;
 use crate::cli::text::{count, counted};
+use crate::dashboard::Warning;
 use crate::error::Result;
 
 /// What a pass did, as `tick` and `serve` print it.

@@ -1,0 +1,49 @@
+//! `ax monitor status`: how every provider does.
+
+use ax_storage::Store;
+use ax_storage::query::plan::{Label, Plan};
+use ax_storage::query::series::Series;
+
+use crate::cli::args::{SpanArgs, StatusArgs};
+use crate::cli::commands::elapsed_ms;
+use crate::cli::context::Context;
+use crate::dashboard::{Only, StatusQuestion, StatusSeries, Upkeep};
+use crate::error::Result;
+
+/// Shows.
+pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<u8> {
+    let span = SpanArgs { range: args.range.clone(), ..SpanArgs::default() };
+    let question = StatusQuestion {
+        range: context.range(&span)?,
+        range_text: context.range_text(&span)?.unwrap_or_default(),
+        only: Only::default().and(Label::Provider, &args.provider),
+        verbose: args.verbose,
+        zone: context.zone()?.clone(),
+    };
+    let (series, upkeep) = match context.store()? {
+        Some(store) => answers(&store, question.plans())?,
+        None => (nothing(&question), Upkeep::default()),
+    };
+    let mut view = question.view(&series, upkeep, context.now(), elapsed_ms(context));
+    view.warnings.extend(context.take_warnings());
+    context.print_json(&view)?;
+    Ok(0)
+}
+
+fn answers(store: &Store, plans: StatusSeries<Plan>) -> Result<(StatusSeries<Series>, Upkeep)> {
+    let series = StatusSeries {
+        window: store.run(&plans.window)?,
+        recent: store.run(&plans.recent)?,
+        today: store.run(&plans.today)?,
+        known: store.run(&plans.known)?,
+        models: plans.models.as_ref().map(|plan| store.run(plan)).transpose()?,
+    };
+    let recorders = store.recorders()?;
+    let dropped = recorders.dropped.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect();
+    Ok((series, Upkeep { recorders: recorders.live, dropped }))
+}
+
+fn nothing(question: &StatusQuestion) -> StatusSeries<Series> {
+    let none = || Series { range: Some(question.range), ..Series::default() };
+    StatusSeries { window: none(), recent: none(), today: none(), known: none(), models: question.verbose.then(none) }
+}
