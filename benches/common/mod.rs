@@ -77,15 +77,19 @@ pub fn users() -> Vec<String> {
 /// Event number `i` of `n`, spread evenly with some jitter over the week.
 pub fn event<'a>(random: &mut Random, users: &'a [String], i: u64, n: u64) -> Event<'a> {
     let mut pick = random.below(1000) as u32;
-    let (provider, model, _, latency, input_price, output_price) =
-        *MODELS.iter().find(|m| pick < m.2 || { pick -= m.2; false }).unwrap_or(&MODELS[0]);
+    let (provider, model, _, latency, input_price, output_price) = *MODELS
+        .iter()
+        .find(|m| {
+            pick < m.2 || {
+                pick -= m.2;
+                false
+            }
+        })
+        .unwrap_or(&MODELS[0]);
     // Zipf-like: the user's rank is exponential in a uniform number.
     let user = ((1000f64.powf(random.unit()) - 1.0) as usize).min(users.len() - 1);
-    let tokens = Tokens {
-        input: random.lognormal(600.0, 0.9),
-        output: random.lognormal(250.0, 0.8),
-        ..Tokens::default()
-    };
+    let tokens =
+        Tokens { input: random.lognormal(600.0, 0.9), output: random.lognormal(250.0, 0.8), ..Tokens::default() };
     let failed = random.below(100) < 2;
     let step = (END_MS - START_MS) / n.max(1);
     Event::Request(Request {
@@ -95,7 +99,11 @@ pub fn event<'a>(random: &mut Random, users: &'a [String], i: u64, n: u64) -> Ev
         user: &users[user],
         latency: Some(Duration::from_millis(random.lognormal(latency, 0.6))),
         tokens,
-        cost: Some(NanoUsd::from_nanos(if failed { 0 } else { tokens.input * input_price + tokens.output * output_price })),
+        cost: Some(NanoUsd::from_nanos(if failed {
+            0
+        } else {
+            tokens.input * input_price + tokens.output * output_price
+        })),
         outcome: if failed { Outcome::Error("overloaded") } else { Outcome::Ok },
         ..Request::default()
     })

@@ -210,12 +210,15 @@ pub(crate) trait Bounds {
     fn all_bounds(&self) -> (u64, u64);
 }
 
+/// One value a quantile, in the order of the plan.
+pub(crate) type Answer = Vec<Option<u64>>;
+
 /// What came of it.
 #[derive(Debug, Default)]
 pub(crate) struct Quantiles {
     /// Of each group: all of it, and by step when there are steps.
-    pub(crate) groups: Vec<(Vec<Option<u64>>, Vec<Vec<Option<u64>>>)>,
-    pub(crate) all: Vec<Option<u64>>,
+    pub(crate) groups: Vec<(Answer, Vec<Answer>)>,
+    pub(crate) all: Answer,
 }
 
 trait PartitionNear<T> {

@@ -94,11 +94,6 @@ impl<'p> Condition<'p> {
         self.node == Node::Const(false)
     }
 
-    /// Every event of the kind matches.
-    pub(crate) fn is_always(&self) -> bool {
-        self.node == Node::Const(true)
-    }
-
     /// Labels it asks for.
     pub(crate) fn labels(&self) -> LabelSet {
         let mut set = LabelSet::default();
@@ -310,13 +305,14 @@ mod tests {
         let key = is(Label::Key, "k");
         assert!(Condition::new(&key, Kind::Request).is_never());
         assert!(!Condition::new(&key, Kind::Cache).is_never());
+        let always = |filter: &Filter, kind| Condition::new(filter, kind).node == Node::Const(true);
         let ok = is(Label::Status, "ok");
         assert!(Condition::new(&ok, Kind::Cache).is_never());
-        assert!(Condition::new(&is(Label::Status, ""), Kind::Rate).is_always());
+        assert!(always(&is(Label::Status, ""), Kind::Rate));
         let slow = Filter::Number(Measure::Latency, Compare::Greater, 5);
         assert!(Condition::new(&slow, Kind::Cache).is_never());
         let not_slow = Filter::Not(Box::new(slow));
-        assert!(Condition::new(&not_slow, Kind::Cache).is_always());
+        assert!(always(&not_slow, Kind::Cache));
         let both = Filter::And(vec![is(Label::Provider, "p"), Filter::Or(vec![Filter::All, key])]);
         assert_eq!(Condition::new(&both, Kind::Request).labels(), LabelSet::of(&[Label::Provider]));
     }

@@ -16,6 +16,12 @@ pub struct Span {
     pub closed_to: Timestamp,
 }
 
+/// Receives bucket starts and encoded values.
+pub type EachBucket<'a> = dyn FnMut(Timestamp, &[u8]) -> Result<(), QueryError> + 'a;
+
+/// Receives rows with the names they refer to.
+pub type EachRows<'a> = dyn FnMut(&Names, &[Row]) -> Result<(), QueryError> + 'a;
+
 /// One consistent view of a store.
 pub trait Source {
     /// Zone whose hours and midnights cut the coarse tiers.
@@ -43,7 +49,7 @@ pub trait Source {
         table: Table,
         provider: &str,
         range: TimeRange,
-        each: &mut dyn FnMut(Timestamp, &[u8]) -> Result<(), QueryError>,
+        each: &mut EachBucket<'_>,
     ) -> Result<(), QueryError>;
 
     /// Sealed segments that may hold events of `range`; all their events are in the tiers.
@@ -51,10 +57,5 @@ pub trait Source {
 
     /// Events of `range` in journals. `rolled_up` chooses those that the tiers hold already, else
     /// those that no tier holds yet (the backlog). A chunk may hold events outside the range.
-    fn journal_rows(
-        &self,
-        range: TimeRange,
-        rolled_up: bool,
-        each: &mut dyn FnMut(&Names, &[Row]) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError>;
+    fn journal_rows(&self, range: TimeRange, rolled_up: bool, each: &mut EachRows<'_>) -> Result<(), QueryError>;
 }

@@ -14,7 +14,7 @@ use super::events::journal_key;
 use crate::bucket::Table;
 use crate::journal::{JournalError, Progress, Reader};
 use crate::query::QueryError;
-use crate::query::source::{Source, Span};
+use crate::query::source::{EachBucket, EachRows, Source, Span};
 use crate::raw::Segment;
 use crate::row::{Batch, NameId, Names, Row};
 use crate::tier::Manifest;
@@ -189,7 +189,7 @@ impl Source for View<'_> {
         table: Table,
         provider: &str,
         range: TimeRange,
-        each: &mut dyn FnMut(Timestamp, &[u8]) -> Result<(), QueryError>,
+        each: &mut EachBucket<'_>,
     ) -> Result<(), QueryError> {
         let Some(snapshot) = &self.snapshot else { return Ok(()) };
         let db = self.store.db();
@@ -209,12 +209,7 @@ impl Source for View<'_> {
         listed.map(|s| self.store.segment(s)).collect()
     }
 
-    fn journal_rows(
-        &self,
-        range: TimeRange,
-        rolled_up: bool,
-        each: &mut dyn FnMut(&Names, &[Row]) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError> {
+    fn journal_rows(&self, range: TimeRange, rolled_up: bool, each: &mut EachRows<'_>) -> Result<(), QueryError> {
         let mut batch = Batch::default();
         for journal in self.journals.borrow_mut().iter_mut() {
             let checkpoint = self.manifest.checkpoint(journal_key(journal));

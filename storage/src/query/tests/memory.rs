@@ -9,7 +9,7 @@ use crate::event::CostSource;
 use crate::histogram::index_of;
 use crate::paths::Paths;
 use crate::query::QueryError;
-use crate::query::source::{Source, Span};
+use crate::query::source::{EachBucket, EachRows, Source, Span};
 use crate::raw::{Segment, Sources, seal};
 use crate::row::{Batch, Body, CacheRow, NameId, Names, RateRow, RequestRow, Row};
 use crate::time::{TimeRange, Timestamp, Zone};
@@ -265,7 +265,7 @@ impl Source for Memory {
         table: Table,
         provider: &str,
         range: TimeRange,
-        each: &mut dyn FnMut(Timestamp, &[u8]) -> Result<(), QueryError>,
+        each: &mut EachBucket<'_>,
     ) -> Result<(), QueryError> {
         let key = |t| (table.position(), Box::from(provider), t);
         self.rows.range(key(range.start)..key(range.end)).try_for_each(|(key, bytes)| each(key.2, bytes))
@@ -275,12 +275,7 @@ impl Source for Memory {
         Ok(self.segments.iter().map(|path| Segment::open(path, UUID).unwrap()).collect())
     }
 
-    fn journal_rows(
-        &self,
-        _: TimeRange,
-        rolled_up: bool,
-        each: &mut dyn FnMut(&Names, &[Row]) -> Result<(), QueryError>,
-    ) -> Result<(), QueryError> {
+    fn journal_rows(&self, _: TimeRange, rolled_up: bool, each: &mut EachRows<'_>) -> Result<(), QueryError> {
         let batch = if rolled_up { &self.rolled_up } else { &self.backlog };
         batch.rows.chunks(40).try_for_each(|rows| each(&batch.names, rows))
     }
