@@ -3,3 +3,4 @@
 mod forms;
 mod messages;
 mod properties;
+mod speed;
