@@ -6,6 +6,9 @@ pub mod aggregator;
 pub mod cli;
 pub mod collector;
 pub mod dashboard;
+#[cfg(feature = "cli")]
+#[doc(hidden)]
+pub mod demo;
 pub mod error;
 pub mod export;
 pub mod import;
