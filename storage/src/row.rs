@@ -63,6 +63,12 @@ impl Names {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Maybe(u64);
 
+impl Default for Maybe {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
 impl Maybe {
     /// Not reported.
     pub const NONE: Self = Self(u64::MAX);
@@ -119,7 +125,7 @@ pub enum Body {
 }
 
 /// A request's own fields.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct RequestRow {
     /// Success.
     pub ok: bool,

@@ -130,8 +130,8 @@ pub const LIMIT_TYPES_MAX: usize = 64;
 /// All cells of one (provider, bucket time).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// Requests.
-    pub requests: BTreeMap<RequestKey, RequestCell>,
+    /// Requests. Boxed: a cell has several hundred bytes, which a tree would move about.
+    pub requests: BTreeMap<RequestKey, Box<RequestCell>>,
     /// Cache look-ups by model.
     pub caches: BTreeMap<NameId, CacheCell>,
     /// Rate limiter decisions by kind of limit.
@@ -221,6 +221,11 @@ impl Bucket {
         for (key, cell) in &other.requests {
             self.requests.entry(*key).or_default().merge(cell);
         }
+        self.merge_others(other);
+    }
+
+    /// Adds the cache and rate cells of `other`.
+    pub(crate) fn merge_others(&mut self, other: &Self) {
         for (model, cell) in &other.caches {
             let mine = self.caches.entry(*model).or_default();
             mine.hits += cell.hits;
@@ -253,6 +258,13 @@ impl Bucket {
 impl RequestCell {
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
+        self.merge_counters(other);
+        merge_counts(&mut self.latency, &other.latency);
+        merge_counts(&mut self.ttft, &other.ttft);
+    }
+
+    /// Adds everything of `other` but its histograms.
+    pub(crate) fn merge_counters(&mut self, other: &Self) {
         self.count += other.count;
         self.unpriced += other.unpriced;
         self.computed += other.computed;
@@ -262,8 +274,6 @@ impl RequestCell {
         for (kind, n) in &other.errors {
             *self.errors.entry(*kind).or_default() += n;
         }
-        merge_counts(&mut self.latency, &other.latency);
-        merge_counts(&mut self.ttft, &other.ttft);
     }
 }
 

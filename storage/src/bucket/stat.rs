@@ -31,6 +31,12 @@ impl Stat {
         self.max = self.max.max(value);
     }
 
+    /// Adds the value 0 `n` times; `n` is above zero.
+    pub fn add_zeros(&mut self, n: u64) {
+        self.count += n;
+        self.min = 0;
+    }
+
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.count += other.count;

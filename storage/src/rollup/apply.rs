@@ -184,13 +184,13 @@ impl<'t> Tiers<'t> {
 
     /// Widens each provider's first and last event time.
     fn note_providers(&mut self, names: &Names, rows: &[Row]) -> Result<(), DbError> {
-        let mut spans: HashMap<NameId, (u64, u64), RandomState> = HashMap::default();
+        let mut spans = vec![(u64::MAX, 0); names.len()];
         for row in rows {
             let t = row.ts.millis();
-            let span = spans.entry(row.provider).or_insert((t, t));
+            let span = &mut spans[row.provider as usize];
             *span = (span.0.min(t), span.1.max(t));
         }
-        for (provider, (first, last)) in spans {
+        for (provider, (first, last)) in (0..).zip(spans).filter(|(_, span)| span.0 <= span.1) {
             let name = names.get(provider);
             let known = self.providers.get(name).map_err(|e| self.db.error(e))?.map(|v| v.value());
             let wider = known.map_or((first, last), |(f, l)| (f.min(first), l.max(last)));

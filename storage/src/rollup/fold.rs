@@ -87,18 +87,34 @@ struct CellId {
 }
 
 /// Small consecutive numbers for the cells met so far.
-#[derive(Default)]
 struct CellNumbers {
     numbers: HashMap<CellId, u32, RandomState>,
     list: Vec<CellId>,
+    /// The number last found at each place: most traffic has few cells, and this is no hash.
+    recent: [u32; RECENT],
+}
+
+const RECENT: usize = 256;
+
+impl Default for CellNumbers {
+    fn default() -> Self {
+        Self { numbers: HashMap::default(), list: Vec::new(), recent: [0; RECENT] }
+    }
 }
 
 impl CellNumbers {
     fn of(&mut self, id: CellId) -> u32 {
-        *self.numbers.entry(id).or_insert_with(|| {
+        let place = (id.provider.wrapping_mul(31) ^ id.model.wrapping_mul(7) ^ u32::from(id.ok)) as usize % RECENT;
+        let recent = self.recent[place];
+        if self.list.get(recent as usize) == Some(&id) {
+            return recent;
+        }
+        let number = *self.numbers.entry(id).or_insert_with(|| {
             self.list.push(id);
             u32::try_from(self.list.len() - 1).expect("fewer cells than rows")
-        })
+        });
+        self.recent[place] = number;
+        number
     }
 }
 
@@ -192,8 +208,7 @@ impl Slice {
                     ok: cells.list[*cell as usize].ok,
                     service_tier: id(cells.list[*cell as usize].service_tier),
                 };
-                // Two names of the batch can be one name of the store when the store ran out of ids.
-                bucket.requests.entry(key).or_default().merge(&request_cell(run, names, &mut self.scratch));
+                bucket.requests.insert(key, request_cell(run, names, &mut self.scratch));
                 begin = end;
                 touched += 1;
             }
@@ -219,8 +234,10 @@ fn request_cell<'r>(
     run: impl Iterator<Item = &'r RequestRow>,
     names: &StoreIds<'_>,
     scratch: &mut Scratch,
-) -> RequestCell {
-    let mut cell = RequestCell::default();
+) -> Box<RequestCell> {
+    let mut cell = Box::<RequestCell>::default();
+    // Calls that used neither cache nor reasoning are most: their zeros are added at once.
+    let mut plain = 0;
     scratch.latency.clear();
     scratch.ttft.clear();
     for r in run {
@@ -241,8 +258,17 @@ fn request_cell<'r>(
         if r.cost_source != CostSource::Unpriced {
             cell.stats[Measure::Cost as usize].add(r.cost_nanos);
         }
-        for (measure, tokens) in tokens_of(r) {
-            cell.stats[measure as usize].add(tokens);
+        let t = &r.tokens;
+        let classes = tokens_of(r);
+        let all_zero = t.cached | t.reasoning | t.cache_write | t.cache_write_1h == 0;
+        plain += u64::from(all_zero);
+        for (measure, tokens) in &classes[..if all_zero { 3 } else { classes.len() }] {
+            cell.stats[*measure as usize].add(*tokens);
+        }
+    }
+    if plain > 0 {
+        for (measure, _) in &tokens_of(&RequestRow::default())[3..] {
+            cell.stats[*measure as usize].add_zeros(plain);
         }
     }
     cell.latency = counts(&mut scratch.latency);
@@ -250,7 +276,7 @@ fn request_cell<'r>(
     cell
 }
 
-/// The token classes of a request by measure.
+/// The token classes of a request by measure: those that nearly every call has, then the rest.
 pub(crate) fn tokens_of(r: &RequestRow) -> [(Measure, u64); 7] {
     let t = &r.tokens;
     [
@@ -309,6 +335,31 @@ fn add_rate(cell: &mut RateCell, ts: Timestamp, r: &RateRow) {
     }
 }
 
+/// Merges `bucket`, but only appends its histograms: until [`settle`] they are out of order.
+/// Merging sorted lists one by one would copy the growing list each time.
+fn absorb(open: &mut Bucket, bucket: &Bucket) {
+    for (key, cell) in &bucket.requests {
+        let mine = open.requests.entry(*key).or_default();
+        mine.merge_counters(cell);
+        mine.latency.extend_from_slice(&cell.latency);
+        mine.ttft.extend_from_slice(&cell.ttft);
+    }
+    open.merge_others(bucket);
+}
+
+/// Brings appended histograms into order.
+fn settle(cell: &mut RequestCell) {
+    for counts in [&mut cell.latency, &mut cell.ttft] {
+        // A stable sort finds the sorted runs it is made of.
+        counts.sort_by_key(|(index, _)| *index);
+        counts.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 += if same { next.1 } else { 0 };
+            same
+        });
+    }
+}
+
 /// The open 5m, 1h and 1d bucket of one provider.
 #[derive(Default)]
 struct Cascade {
@@ -348,12 +399,13 @@ impl Cascade {
     /// Merges into the finest open bucket; what is not closed is not written at all.
     fn pour(&mut self, level: usize, bucket: &Bucket) {
         if let Some((_, open)) = self.open.get_mut(level).and_then(Option::as_mut) {
-            open.merge(bucket);
+            absorb(open, bucket);
         }
     }
 
     fn close<E>(&mut self, level: usize, provider: NameId, emit: &mut Emit<'_, E>) -> Result<(), E> {
-        if let Some((range, bucket)) = self.open[level].take() {
+        if let Some((range, mut bucket)) = self.open[level].take() {
+            bucket.requests.values_mut().for_each(|cell| settle(cell));
             if !bucket.is_empty() {
                 emit(COARSE[level], provider, range, &bucket)?;
             }

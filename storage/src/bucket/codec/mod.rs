@@ -115,7 +115,7 @@ pub fn decode_bucket(bytes: &[u8], key: &RowKey<'_>) -> Result<(Bucket, RowMeta)
     let mut bucket = Bucket::default();
     let mut requests = view.requests();
     while let Some(cell) = requests.next()? {
-        bucket.requests.insert(cell.key, cell.to_cell()?);
+        bucket.requests.insert(cell.key, Box::new(cell.to_cell()?));
     }
     let mut caches = view.caches();
     while let Some((model, cell)) = caches.next()? {

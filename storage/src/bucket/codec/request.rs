@@ -46,7 +46,7 @@ const LATER_CLASSES: [(Measure, u32); 4] = [
 ];
 
 /// Appends all cells.
-pub(super) fn encode(cells: &BTreeMap<RequestKey, RequestCell>, out: &mut Vec<u8>) -> Result<(), Unencodable> {
+pub(super) fn encode(cells: &BTreeMap<RequestKey, Box<RequestCell>>, out: &mut Vec<u8>) -> Result<(), Unencodable> {
     let mut writer = Writer::default();
     for (key, cell) in cells {
         check_histogram(&cell.stats[Measure::Latency as usize], &cell.latency)?;

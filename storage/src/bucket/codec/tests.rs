@@ -132,8 +132,13 @@ fn bucket() -> impl Strategy<Value = Bucket> {
     });
     let rate = (value(), value(), stat(), prop_oneof![Just(None), any::<(u64, u64)>().prop_map(Some)])
         .prop_map(|(allowed, denied, utilization, last)| RateCell { allowed, denied, utilization, last });
-    (vec(request_cell(), 0..8), btree_map(any::<u32>(), cache, 0..4), btree_map(0_u32..100, rate, 0..4))
-        .prop_map(|(requests, caches, rates)| Bucket { requests: BTreeMap::from_iter(requests), caches, rates })
+    (vec(request_cell(), 0..8), btree_map(any::<u32>(), cache, 0..4), btree_map(0_u32..100, rate, 0..4)).prop_map(
+        |(requests, caches, rates)| Bucket {
+            requests: requests.into_iter().map(|(key, cell)| (key, Box::new(cell))).collect(),
+            caches,
+            rates,
+        },
+    )
 }
 
 fn counts() -> impl Strategy<Value = Vec<(u32, u64)>> {
@@ -324,7 +329,7 @@ fn contradictions_are_not_written() {
     let mut cell = RequestCell::default();
     cell.stats[0] = stat_of([5, 6]);
     let try_it = |cell: &RequestCell, bucket: &mut Bucket| {
-        bucket.requests.insert(name, cell.clone());
+        bucket.requests.insert(name, Box::new(cell.clone()));
         encode_bucket(bucket, &key(MINUTE), meta(), &mut Vec::new())
     };
     for wrong in [vec![], vec![(5, 1)], vec![(5, 1), (7, 1)], vec![(6, 1), (5, 1)], vec![(5, 0), (6, 2)]] {
@@ -354,7 +359,7 @@ fn cells_are_as_small_as_promised() {
         let calls: Vec<Call> = (0..calls).map(call).collect();
         let mut bucket = Bucket::default();
         let empty = encoded(&bucket).len();
-        bucket.requests.insert(RequestKey { model: 1, ok: true, service_tier: 0 }, cell_of(&calls, true));
+        bucket.requests.insert(RequestKey { model: 1, ok: true, service_tier: 0 }, Box::new(cell_of(&calls, true)));
         encoded(&bucket).len() - empty
     };
     let sizes = [1, 2, 3, 4, 5, 10, 100].map(size);
