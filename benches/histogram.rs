@@ -180,7 +180,7 @@ fn week(events: usize, whole_ms: bool, minutes_a_bucket: u64) -> BTreeMap<(u64, 
                 cell.stats[measure] = Stat { count: cell.count, sum: 0, squares: 0, min: 0, max: 0 };
             }
             cell.latency = builder.build(&lists[0]);
-            bucket.requests.insert(key, cell);
+            bucket.requests.insert(key, Box::new(cell));
         }
         built.insert(at, bucket);
     }
