@@ -79,7 +79,9 @@ pub(super) fn values(stat: &Stat) -> Option<Values> {
 fn pair(sum: u128, stat: &Stat) -> Option<(u64, u64)> {
     let square = |v: u64| u128::from(v) * u128::from(v);
     let squares = stat.squares.checked_sub(square(stat.min))?.checked_sub(square(stat.max))?;
-    let apart = squares.checked_mul(2)?.checked_sub(sum.checked_mul(sum)?)?.isqrt();
+    let apart = squares.checked_mul(2)?.checked_sub(sum.checked_mul(sum)?)?;
+    // The root of a wide number takes ten times as long, and few are wide.
+    let apart = u64::try_from(apart).map_or_else(|_| apart.isqrt(), |narrow| narrow.isqrt().into());
     let low = sum.checked_sub(apart)? / 2;
     Some((u64::try_from(low).ok()?, u64::try_from(sum - low).ok()?))
 }
