@@ -43,7 +43,7 @@ pub struct Status {
 ///
 /// ```no_run
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
-/// let monitor = ax_monitor::Monitor::start("/var/lib/my-app/ax".as_ref(), Default::default())?;
+/// let monitor = ax_monitor::Monitor::start("/var/lib/my-app/ax", Default::default())?;
 /// // … the application runs …
 /// drop(monitor); // ends the thread after the pass it is in
 /// # Ok(()) }
@@ -76,7 +76,8 @@ impl Monitor {
     ///
     /// # Errors
     /// When the directory cannot be a store, see [`OpenError`], or no thread can be started.
-    pub fn start(dir: &Path, options: Options) -> Result<Self, OpenError> {
+    pub fn start(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let dir = dir.as_ref();
         let store = Store::open_or_create(dir, &options.zone, options.clock.now())?;
         let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new() });
         let theirs = Arc::clone(&shared);
