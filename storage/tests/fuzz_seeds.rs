@@ -74,11 +74,11 @@ fn write_seeds() {
         cell.latency.clone_from(&counts);
         cell.errors = [(3, n / 2), (4, 1)].into();
         let mut bucket = Bucket::default();
-        bucket.requests.insert(RequestKey { model: 1, ok: false, service_tier: 9 }, cell.clone());
+        bucket.requests.insert(RequestKey { model: 1, ok: false, service_tier: 9 }, Box::new(cell.clone()));
         cell.errors.clear();
-        bucket.requests.insert(RequestKey { model: 1, ok: true, service_tier: 0 }, cell.clone());
+        bucket.requests.insert(RequestKey { model: 1, ok: true, service_tier: 0 }, Box::new(cell.clone()));
         cell.unpriced = n * 3;
-        bucket.requests.insert(RequestKey { model: 2, ok: true, service_tier: 0 }, cell);
+        bucket.requests.insert(RequestKey { model: 2, ok: true, service_tier: 0 }, Box::new(cell));
         bucket.caches.insert(5, CacheCell { hits: n, misses: 2, saved_cost: stat(&tokens), saved_tokens: stat(&[]) });
         bucket.rates.insert(6, RateCell { allowed: n, denied: 1, utilization: stat(&[5]), last: Some((7, 5)) });
         let dist = Dist { cells: [((1, true), DistCell { tokens: counts.clone(), cost: vec![] })].into() };

@@ -1,0 +1,83 @@
+//! The upkeep pass: a million journal events at once, and what a pass a minute writes.
+//!
+//! `cargo bench --bench rollup`; under `cargo test` it runs once over tiny input.
+
+mod common;
+
+use ax_monitor::Collector;
+use ax_storage::Store;
+use ax_storage::clock::Stopwatch;
+use ax_storage::time::{Timestamp, Zone};
+use common::{END_MS, Random, START_MS, event, median, rounds, users};
+
+fn main() {
+    let measuring = std::env::args().any(|arg| arg == "--bench");
+    million(measuring, if measuring { 1_000_000 } else { 1_000 });
+    minutes(if measuring { 60 } else { 3 });
+}
+
+/// Events of a week, recorded into journals and rolled up in one pass; they are older than what is
+/// closed, so every tier, the distributions and the details are written too.
+fn million(measuring: bool, n: u64) {
+    let users = users();
+    let (mut week, mut live) = (Vec::new(), Vec::new());
+    for _ in 0..rounds(measuring) {
+        for (into, created) in [(&mut week, END_MS), (&mut live, START_MS)] {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Store::open_or_create(dir.path(), &Zone::utc(), Timestamp::from_millis(created)).unwrap();
+            let collector = Collector::open(dir.path()).unwrap();
+            let mut random = Random::new(1);
+            (0..n).for_each(|i| collector.record(&event(&mut random, &users, i, n)));
+            drop(collector);
+            // `now` before the first event: nothing is due for closing or sealing.
+            let now = Timestamp::from_millis(created);
+            let watch = Stopwatch::start();
+            let report = store.tick(now).unwrap();
+            into.push(watch.elapsed().as_secs_f64());
+            assert_eq!(report.events, n);
+        }
+    }
+    println!("rollup of {n} journal events, 1m only:            {:.3} s", median(live));
+    println!("rollup of {n} journal events, every table closed: {:.3} s", median(week));
+}
+
+/// A hundred events a minute and a pass after each: bytes written and CPU time a pass.
+fn minutes(passes: u64) {
+    let users = users();
+    let dir = tempfile::tempdir().unwrap();
+    let start = Timestamp::from_millis(START_MS);
+    let store = Store::open_or_create(dir.path(), &Zone::utc(), start).unwrap();
+    let collector = Collector::open(dir.path()).unwrap();
+    let mut random = Random::new(2);
+    let per_week = 7 * 24 * 60 * 100;
+    let (mut bytes, mut cpu) = (Vec::new(), Vec::new());
+    for pass in 0..passes {
+        for i in 0..100 {
+            collector.record(&event(&mut random, &users, pass * 100 + i, per_week));
+        }
+        let (written, used) = (written_bytes(), cpu_seconds());
+        store.tick(start.plus_ms((pass + 1) * 60_000)).unwrap();
+        bytes.push((written_bytes() - written) as f64 / 1000.0);
+        cpu.push((cpu_seconds() - used) * 1000.0);
+    }
+    let sum: f64 = bytes.iter().sum();
+    println!(
+        "a pass over 100 events: {:.0} KB written (median; {:.0} on average, closing included), {:.2} ms CPU",
+        median(bytes),
+        sum / passes as f64,
+        median(cpu)
+    );
+}
+
+/// Bytes this process has sent to the medium.
+fn written_bytes() -> u64 {
+    let io = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+    let line = io.lines().find_map(|l| l.strip_prefix("write_bytes: "));
+    line.and_then(|n| n.parse().ok()).unwrap_or(0)
+}
+
+/// CPU time of this process so far.
+fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    stat.split(' ').next().and_then(|n| n.parse::<f64>().ok()).unwrap_or(0.0) / 1e9
+}

@@ -1,0 +1,123 @@
+//! The upkeep pass as real processes: killed at any moment, several at once, beside recorders.
+//!
+//! A child is this very test binary, told by an environment variable what to do.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use ax_monitor::{Collector, Event, NanoUsd, Outcome, Request, Tokens};
+use ax_storage::Store;
+use ax_storage::bucket::Measure;
+use ax_storage::query::plan::Plan;
+use ax_storage::time::{TimeRange, Timestamp, Zone};
+
+const CHILD: &str = "AX_TEST_UPKEEP_STORE";
+const ROUNDS: &str = "AX_TEST_KILLS";
+
+/// 2025-11-10T10:00:00Z: passes see a time that moves on by ten minutes each.
+const START: u64 = 1_762_768_800_000;
+
+fn event(n: u64) -> Event<'static> {
+    let providers = ["claude", "openai", "gemini"];
+    Event::Request(Request {
+        ts: Some(Timestamp::from_millis(START + n * 137)),
+        provider: providers[(n % 3) as usize],
+        model: if n % 2 == 0 { "small" } else { "large" },
+        user: if n % 5 == 0 { "alice" } else { "bob" },
+        latency: Some(Duration::from_micros(1000 + n * 7 % 90_000)),
+        tokens: Tokens { input: n % 1000, output: n % 77, ..Tokens::default() },
+        cost: Some(NanoUsd::from_nanos(n % 10_007)),
+        outcome: if n % 10 == 0 { Outcome::Error("overloaded") } else { Outcome::Ok },
+        ..Request::default()
+    })
+}
+
+/// Passes without end; the parent kills it.
+#[test]
+fn child_that_ticks() {
+    let Ok(dir) = std::env::var(CHILD) else { return };
+    let store = Store::open(Path::new(&dir)).unwrap();
+    for pass in 0.. {
+        store.tick(Timestamp::from_millis(START + 7_200_000 + pass * 600_000)).unwrap();
+    }
+}
+
+fn start_child(store: &Path) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["child_that_ticks", "--exact", "--test-threads=1"])
+        .env(CHILD, store)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+fn totals(store: &Store) -> (u64, u128) {
+    let plan = Plan { measures: vec![Measure::Cost], ..Plan::new(TimeRange::ALL, Zone::utc()) };
+    let series = store.run(&plan).unwrap();
+    assert!(series.missing.is_empty(), "{:?}", series.missing);
+    (series.all.counts.requests, series.all.stats[0].sum)
+}
+
+/// Nothing is lost and nothing is counted twice, wherever a pass is killed: while it rolls up,
+/// closes, seals or unlinks.
+#[test]
+fn a_killed_pass_loses_and_doubles_nothing() {
+    let rounds: u64 = std::env::var(ROUNDS).ok().and_then(|n| n.parse().ok()).unwrap_or(100);
+    let dir = tempfile::tempdir().unwrap();
+    let mut random = 1u64;
+    let (mut recorded, mut cost) = (0, 0u128);
+    for round in 0..rounds {
+        // A new recorder each time, so that there is always a finished journal to seal.
+        let collector = Collector::open(dir.path()).unwrap();
+        let mut child = start_child(dir.path());
+        for _ in 0..200 {
+            collector.record(&event(recorded));
+            cost += u128::from(recorded % 10_007);
+            recorded += 1;
+        }
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        std::thread::sleep(Duration::from_micros(2_000 + (random >> 33) % 25_000));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(collector.health().recorded, 200);
+        drop(collector);
+        if round % 10 == 9 {
+            let store = Store::open(dir.path()).unwrap();
+            assert_eq!(totals(&store), (recorded, cost), "after {} kills", round + 1);
+        }
+    }
+    let store = Store::open(dir.path()).unwrap();
+    store.tick(Timestamp::from_millis(START + 90 * 24 * 3_600_000)).unwrap();
+    assert_eq!(totals(&store), (recorded, cost));
+    let verification = store.verify(&mut |_| ()).unwrap();
+    assert_eq!(verification.problems, [], "after {rounds} kills");
+    assert_eq!(store.info().unwrap().backlog_events, 0);
+}
+
+/// Five passes at once: one does the work, the others neither wait nor fail, nothing counts twice.
+#[test]
+fn many_passes_at_once_count_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let collector = Collector::open(dir.path()).unwrap();
+    let mut recorded = 0;
+    for round in 0..20 {
+        for _ in 0..50 {
+            collector.record(&event(recorded));
+            recorded += 1;
+        }
+        let reports: Vec<_> = std::thread::scope(|scope| {
+            let pass = || {
+                let store = Store::open(dir.path()).unwrap();
+                store.tick(Timestamp::from_millis(START + 3_600_000 * (round + 1))).unwrap()
+            };
+            let all: Vec<_> = (0..5).map(|_| scope.spawn(pass)).collect();
+            all.into_iter().map(|p| p.join().unwrap()).collect()
+        });
+        assert_eq!(reports.iter().map(|r| r.events).sum::<u64>(), 50, "round {round}: {reports:?}");
+    }
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(totals(&store).0, recorded);
+    assert_eq!(store.verify(&mut |_| ()).unwrap().problems, []);
+}
