@@ -6,12 +6,22 @@ use super::Store;
 use super::view::View;
 use crate::query::plan::{Filter, Plan};
 use crate::query::series::Series;
+use crate::query::source::Source;
 use crate::query::{self, EventsSummary, QueryError};
 use crate::row::{Names, Row};
-use crate::time::TimeRange;
+use crate::time::{TimeRange, Timestamp};
 
 /// How often a question is asked anew when upkeep removes a file that was about to be read.
 const TRIES: usize = 5;
+
+/// Events in journals that no tier holds yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// How many.
+    pub events: u64,
+    /// Time of the earliest.
+    pub oldest: Option<Timestamp>,
+}
 
 impl Store {
     /// Answers `plan` from one consistent view.
@@ -19,10 +29,36 @@ impl Store {
     /// # Errors
     /// See [`QueryError`]. Damage that leaves an answer is named in [`Series::missing`] instead.
     pub fn run(&self, plan: &Plan) -> Result<Series, QueryError> {
+        self.run_all(std::slice::from_ref(plan))?.pop().ok_or_else(|| QueryError::Database("no answer".into()))
+    }
+
+    /// Answers several plans from one and the same view: their numbers fit together.
+    ///
+    /// # Errors
+    /// See [`Store::run`]; the first that fails.
+    pub fn run_all(&self, plans: &[Plan]) -> Result<Vec<Series>, QueryError> {
         self.ask(|view| {
-            let mut series = query::execute(&view, plan)?;
-            series.missing.extend(view.problems());
-            Ok(series)
+            let answers: Result<Vec<Series>, QueryError> =
+                plans.iter().map(|plan| query::execute(&view, plan)).collect();
+            let (mut answers, problems) = (answers?, view.problems());
+            answers.iter_mut().for_each(|series| series.missing.extend(problems.iter().cloned()));
+            Ok(answers)
+        })
+    }
+
+    /// What no pass has rolled up yet.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn backlog(&self) -> Result<Backlog, QueryError> {
+        self.ask(|view| {
+            let mut backlog = Backlog::default();
+            view.journal_rows(TimeRange::ALL, false, &mut |_, rows| {
+                backlog.events += rows.len() as u64;
+                backlog.oldest = backlog.oldest.into_iter().chain(rows.iter().map(|r| r.ts)).min();
+                Ok(())
+            })?;
+            Ok(backlog)
         })
     }
 

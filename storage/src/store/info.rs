@@ -63,10 +63,8 @@ impl Store {
             let mut info = Info { buckets: table_rows(self, &view)?, ..Info::default() };
             info.events_raw = view.manifest().segments.iter().map(|s| s.entry.rows).sum();
             count_journals(self, &view, &mut info)?;
-            let tiers = view.extent()?;
-            let backlog = info.backlog_oldest.zip(info.newest);
-            info.oldest = tiers.map(|r| r.start).into_iter().chain(backlog.map(|(oldest, _)| oldest)).min();
-            info.newest = tiers.map(|r| r.end.minus_ms(1)).into_iter().chain(info.newest).max();
+            let extent = view.extent()?;
+            (info.oldest, info.newest) = (extent.map(|r| r.start), extent.map(|r| r.end.minus_ms(1)));
             info.bytes = Bytes {
                 redb: blocks(&self.paths().database()),
                 journal: blocks_below(&self.paths().journal_dir()),
@@ -111,9 +109,7 @@ fn count_journals(store: &Store, view: &View<'_>, info: &mut Info) -> Result<(),
     info.events_raw += view.journals().iter().map(|j| view.manifest().checkpoint(journal_key(j)).events).sum::<u64>();
     view.journal_rows(TimeRange::ALL, false, &mut |_, rows| {
         info.backlog_events += rows.len() as u64;
-        let times = || rows.iter().map(|r| r.ts);
-        info.backlog_oldest = info.backlog_oldest.into_iter().chain(times().min()).min();
-        info.newest = info.newest.into_iter().chain(times().max()).max();
+        info.backlog_oldest = info.backlog_oldest.into_iter().chain(rows.iter().map(|r| r.ts)).min();
         Ok(())
     })?;
     info.events_raw += info.backlog_events;

@@ -5,7 +5,7 @@
 //! are read from its checkpoint. A segment that is gone when it is opened ends the question with
 //! "not found", and [`Store::run`] asks it again.
 
-use std::cell::{Ref, RefCell};
+use std::cell::{OnceCell, Ref, RefCell};
 
 use redb::{ReadTransaction, ReadableTable};
 
@@ -35,6 +35,7 @@ pub(crate) struct View<'s> {
     /// By position in [`Table::ALL`].
     closed_to: [Timestamp; Table::ALL.len()],
     providers: Providers,
+    backlog: OnceCell<Backlog>,
     problems: RefCell<Vec<String>>,
 }
 
@@ -62,7 +63,8 @@ impl<'s> View<'s> {
             None => ([Timestamp::MIN; Table::ALL.len()], Vec::new()),
         };
         let (journals, problems) = (RefCell::new(journals), RefCell::new(problems));
-        Ok(Self { store, journals, snapshot, manifest, closed_to, providers, problems })
+        let backlog = OnceCell::new();
+        Ok(Self { store, journals, snapshot, manifest, closed_to, providers, backlog, problems })
     }
 
     /// What could not be read so far.
@@ -85,6 +87,45 @@ impl<'s> View<'s> {
         self.snapshot.as_ref()
     }
 
+    /// Events that no tier holds, read once when they are few.
+    fn backlog(&self) -> Result<&Backlog, QueryError> {
+        if let Some(backlog) = self.backlog.get() {
+            return Ok(backlog);
+        }
+        let mut backlog = Backlog { kept: Some(Vec::new()), ..Backlog::default() };
+        self.read_journals(TimeRange::ALL, false, &mut |batch| {
+            backlog.add(batch);
+            Ok(())
+        })?;
+        Ok(self.backlog.get_or_init(|| backlog))
+    }
+
+    fn read_journals(
+        &self,
+        range: TimeRange,
+        rolled_up: bool,
+        each: &mut dyn FnMut(&mut Batch) -> Result<(), QueryError>,
+    ) -> Result<(), QueryError> {
+        for journal in self.journals.borrow_mut().iter_mut() {
+            let checkpoint = self.manifest.checkpoint(journal_key(journal));
+            if rolled_up && !checkpoint.meets(range) {
+                continue;
+            }
+            let (mut from, mut left) = if rolled_up { (0, checkpoint.events) } else { (checkpoint.offset, u64::MAX) };
+            while left > 0 {
+                let mut batch = Batch::default();
+                let progress = journal.read(from, left.min(CHUNK_EVENTS), &mut batch)?;
+                self.note(journal, &progress);
+                each(&mut batch)?;
+                (from, left) = (progress.next, left - progress.events);
+                if !progress.more {
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn note(&self, journal: &Reader, progress: &Progress) {
         let mut problems = self.problems.borrow_mut();
         for problem in journal_problems(journal, progress) {
@@ -93,6 +134,36 @@ impl<'s> View<'s> {
             }
         }
     }
+}
+
+/// Most events of a backlog that a view keeps in memory; a longer one is read again when needed.
+const KEPT_ROWS: usize = 200_000;
+
+#[derive(Default)]
+struct Backlog {
+    /// `None` when there are too many.
+    kept: Option<Vec<Batch>>,
+    extent: Option<TimeRange>,
+}
+
+impl Backlog {
+    fn add(&mut self, batch: &mut Batch) {
+        let times = || batch.rows.iter().map(|row| row.ts);
+        if let Some((first, last)) = times().min().zip(times().max()) {
+            let range = TimeRange { start: first, end: last.plus_ms(1) };
+            self.extent = Some(self.extent.map_or(range, |e| both(e, range)));
+        }
+        if let Some(kept) = &mut self.kept {
+            kept.push(std::mem::take(batch));
+            if kept.iter().map(|b| b.rows.len()).sum::<usize>() > KEPT_ROWS {
+                self.kept = None;
+            }
+        }
+    }
+}
+
+fn both(a: TimeRange, b: TimeRange) -> TimeRange {
+    TimeRange { start: a.start.min(b.start), end: a.end.max(b.end) }
 }
 
 /// Gaps and damage in words.
@@ -161,11 +232,8 @@ impl Source for View<'_> {
     }
 
     fn extent(&self) -> Result<Option<TimeRange>, QueryError> {
-        Ok(self
-            .providers
-            .iter()
-            .map(|(_, span)| *span)
-            .reduce(|a, b| TimeRange { start: a.start.min(b.start), end: a.end.max(b.end) }))
+        let tiers = self.providers.iter().map(|(_, span)| *span);
+        Ok(tiers.chain(self.backlog()?.extent).reduce(both))
     }
 
     fn providers(&self) -> Result<Vec<Box<str>>, QueryError> {
@@ -210,25 +278,12 @@ impl Source for View<'_> {
     }
 
     fn journal_rows(&self, range: TimeRange, rolled_up: bool, each: &mut EachRows<'_>) -> Result<(), QueryError> {
-        let mut batch = Batch::default();
-        for journal in self.journals.borrow_mut().iter_mut() {
-            let checkpoint = self.manifest.checkpoint(journal_key(journal));
-            if rolled_up && !checkpoint.meets(range) {
-                continue;
+        if !rolled_up {
+            let backlog = self.backlog()?;
+            if let Some(kept) = &backlog.kept {
+                return kept.iter().try_for_each(|batch| each(&batch.names, &batch.rows));
             }
-            let (mut from, mut left) = if rolled_up { (0, checkpoint.events) } else { (checkpoint.offset, u64::MAX) };
-            while left > 0 {
-                batch.rows.clear();
-                let progress = journal.read(from, left.min(CHUNK_EVENTS), &mut batch)?;
-                self.note(journal, &progress);
-                each(&batch.names, &batch.rows)?;
-                (from, left) = (progress.next, left - progress.events);
-                if !progress.more {
-                    break;
-                }
-            }
-            batch = Batch::default();
         }
-        Ok(())
+        self.read_journals(range, rolled_up, &mut |batch| each(&batch.names, &batch.rows))
     }
 }
