@@ -85,7 +85,7 @@ fn common_factor(values: &[u64], min: u64) -> u64 {
     let mut factor = 0;
     for &v in values.iter().filter(|v| **v != ABSENT) {
         let distance = v - min;
-        if factor == 0 || distance % factor != 0 {
+        if factor == 0 || !distance.is_multiple_of(factor) {
             factor = gcd(distance, factor);
             if factor == 1 {
                 return 1;

@@ -2,7 +2,7 @@
 
 use crate::event::{CostSource, Tokens};
 use crate::raw::scan::{BlockReader, Scratch};
-use crate::raw::schema::{Column, ColumnSet, FAILED, Kind, OK};
+use crate::raw::schema::{Column, FAILED, Kind, OK};
 use crate::raw::segment::{Dictionary, Segment, SegmentError};
 use crate::row::{Batch, Body, CacheRow, Maybe, NameId, Names, RateRow, RequestRow, Row};
 use crate::time::Timestamp;
