@@ -82,35 +82,38 @@ fn put_column(column: Column, values: &Values, finder: &mut Finder, out: &mut Ve
 
 fn put_cost(values: &Values, finder: &mut Finder, out: &mut Vec<u8>) -> Bounds {
     let costs = values.of(Column::Cost);
-    let start = out.len();
-    out.push(COST_PLAIN);
-    let bounds = column::encode(costs, Shape::Loose, out);
-    let plain = out.len() - start;
+    let bounds = column::bounds(costs);
     if bounds.single().is_some() {
-        out.truncate(start);
         return bounds;
     }
-    // What prices could save must be worth keeping them.
-    let rows: Vec<Option<Priced>> = (0..costs.len()).map(|i| priced(values, i)).collect();
-    let Some(table) = finder.find(&rows) else { return bounds };
-    let predicted = |row: &Option<Priced>| row.as_ref().map_or(0, |row| table.predict(row.key, &row.tokens));
-    let missed: Vec<u64> =
-        rows.iter().zip(costs).map(|(row, cost)| zigzag(cost.wrapping_sub(predicted(row)))).collect();
-    let mut short = vec![COST_PREDICTED];
-    table.encode(&mut short);
-    // All zero needs no chunk; nothing else with one value does.
-    if missed.iter().any(|m| *m != 0) {
-        let before = short.len();
-        let same = column::encode(&missed, Shape::Loose, &mut short);
-        if short.len() == before || same.some_absent {
-            return bounds;
-        }
-    }
-    if short.len() < plain {
-        out.truncate(start);
-        out.extend(short);
+    if !put_predicted(values, finder, out) {
+        out.push(COST_PLAIN);
+        column::encode(costs, Shape::Loose, out);
     }
     bounds
+}
+
+/// Appends prices and what they miss by, if there are prices that help.
+fn put_predicted(values: &Values, finder: &mut Finder, out: &mut Vec<u8>) -> bool {
+    let costs = values.of(Column::Cost);
+    let rows: Vec<Option<Priced>> = (0..costs.len()).map(|i| priced(values, i)).collect();
+    let Some(table) = finder.find(&rows) else { return false };
+    let predicted = |row: &Option<Priced>| row.as_ref().map_or(0, |row| table.predict(row.key, &row.tokens));
+    let missed: Vec<u64> = rows.iter().zip(costs).map(|(r, cost)| zigzag(cost.wrapping_sub(predicted(r)))).collect();
+    let start = out.len();
+    out.push(COST_PREDICTED);
+    table.encode(out);
+    if missed.iter().all(|m| *m == 0) {
+        return true;
+    }
+    // Nothing after the prices means that nothing is missed: the same miss everywhere needs a chunk.
+    let before = out.len();
+    column::encode(&missed, Shape::Loose, out);
+    let stored = out.len() > before;
+    if !stored {
+        out.truncate(start);
+    }
+    stored
 }
 
 fn priced(values: &Values, i: usize) -> Option<Priced> {

@@ -70,7 +70,8 @@ pub(super) fn encode(values: &[u64], shape: Shape, out: &mut Vec<u8>) -> Bounds 
     bounds
 }
 
-fn bounds(values: &[u64]) -> Bounds {
+/// Smallest and largest value and whether some are absent.
+pub(super) fn bounds(values: &[u64]) -> Bounds {
     let (mut min, mut max, mut some_absent) = (ABSENT, 0, false);
     for &v in values {
         min = min.min(v);
@@ -129,7 +130,7 @@ fn put_group(out: &mut Vec<u8>, reference: u64, numbers: &[u64]) {
     put_packed(out, numbers, width);
     // Positions are below 256.
     out.extend(patches.iter().map(|&i| i as u8));
-    put_bits(out, patches.iter().map(|&i| numbers[i] >> width), high_width);
+    put_bits(out, patches.iter().map(|&i| numbers[usize::from(i)] >> width), high_width);
 }
 
 fn bits(number: u64) -> u8 {
@@ -203,16 +204,21 @@ fn put_bits(out: &mut Vec<u8>, numbers: impl Iterator<Item = u64>, width: u8) {
     }
 }
 
-/// Number `index` of those that `put_bits` wrote.
+/// Number `index` of those that `put_bits` wrote. What lies behind them in `bytes` does not matter.
 fn get_bits(bytes: &[u8], index: usize, width: u8) -> u64 {
     let at = index * usize::from(width);
-    let first = at / 8;
-    // 64 bits from any bit of a byte on lie in nine bytes.
+    let (first, shift) = (at / 8, at % 8);
+    let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
+    if shift + usize::from(width) <= 64
+        && let Some(window) = bytes.get(first..first + 8).and_then(|w| w.first_chunk())
+    {
+        return u64::from_le_bytes(*window) >> shift & mask;
+    }
+    // Near the end of the chunk, or more than eight bytes are touched.
     let mut window = [0; 16];
     let part = &bytes[first.min(bytes.len())..(first + 9).min(bytes.len())];
     window[..part.len()].copy_from_slice(part);
-    let mask = if width == 64 { u64::MAX } else { (1 << width) - 1 };
-    (u128::from_le_bytes(window) >> (at % 8)) as u64 & mask
+    (u128::from_le_bytes(window) >> shift) as u64 & mask
 }
 
 /// A chunk whose structure is known to be sound; the bytes stay with the caller.
@@ -324,7 +330,6 @@ fn for_patches(head: &Head, packed: &[u8], rows: usize, mut each: impl FnMut(usi
         return;
     }
     let (positions, high) = packed[packed_bytes(head.width, rows)..].split_at(head.patches.into());
-    let high = &high[..packed_bytes(head.high_width, positions.len())];
     for (k, &i) in positions.iter().enumerate() {
         // `head` allows no width of 64 beside high parts of more than no bits.
         let value = get_bits(high, k, head.high_width);
@@ -334,7 +339,6 @@ fn for_patches(head: &Head, packed: &[u8], rows: usize, mut each: impl FnMut(usi
 
 fn unpack(packed: &[u8], width: u8, rows: usize, out: &mut Group) {
     if rows < GROUP_ROWS {
-        let packed = &packed[..packed_bytes(width, rows)];
         out[..rows].iter_mut().enumerate().for_each(|(i, n)| *n = get_bits(packed, i, width));
         return;
     }

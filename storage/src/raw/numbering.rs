@@ -17,8 +17,8 @@ pub(super) struct Numbering {
     to_segment: Vec<NameId>,
     /// The way back, without the empty name.
     from_segment: Vec<NameId>,
-    /// Number of a series by provider and model of the batch.
-    series_of: HashMap<(NameId, NameId), u32, RandomState>,
+    /// Series number by place in the rows.
+    series_of: Vec<u32>,
     /// Provider and model in the segment, by series number.
     series: Vec<(NameId, NameId)>,
 }
@@ -54,14 +54,18 @@ impl Numbering {
     pub(super) fn of(batch: &Batch, rows: &[u32]) -> Self {
         let size = batch.names.len();
         let (mut few, mut users, mut keys) = (Tally::new(size), Tally::new(size), Tally::new(size));
-        let mut pairs: HashMap<(NameId, NameId), u32, RandomState> = HashMap::default();
-        let mut pair_order = Vec::new();
+        // First numbered as they come: number by pair, pair and frequency by number.
+        let mut found: HashMap<(NameId, NameId), u32, RandomState> = HashMap::default();
+        let mut pairs: Vec<((NameId, NameId), u32)> = Vec::new();
+        let mut series_of = Vec::with_capacity(rows.len());
         for row in rows.iter().map(|&i| &batch.rows[i as usize]) {
             let pair = (row.provider, row.model);
-            *pairs.entry(pair).or_insert_with(|| {
-                pair_order.push(pair);
-                0
-            }) += 1;
+            let number = *found.entry(pair).or_insert_with(|| {
+                pairs.push((pair, 0));
+                pairs.len() as u32 - 1
+            });
+            pairs[number as usize].1 += 1;
+            series_of.push(number);
             users.add(row.user, 1);
             match &row.body {
                 Body::Request(r) => [r.error, r.service_tier].into_iter().for_each(|id| few.add(id, 1)),
@@ -72,11 +76,16 @@ impl Numbering {
                 }
             }
         }
-        pair_order.sort_by_key(|pair| std::cmp::Reverse(pairs[pair]));
-        for (provider, model) in &pair_order {
-            few.add(*provider, pairs[&(*provider, *model)]);
-            few.add(*model, pairs[&(*provider, *model)]);
+        let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
+        order.sort_by_key(|&number| std::cmp::Reverse(pairs[number as usize].1));
+        let mut rank = vec![0; pairs.len()];
+        for (new, &old) in (0..).zip(&order) {
+            rank[old as usize] = new;
+            let ((provider, model), count) = pairs[old as usize];
+            few.add(provider, count);
+            few.add(model, count);
         }
+        series_of.iter_mut().for_each(|number| *number = rank[*number as usize]);
         let mut to_segment = vec![0; size];
         let mut from_segment = Vec::new();
         for id in few.ranked().into_iter().chain(users.ranked()).chain(keys.ranked()) {
@@ -85,11 +94,9 @@ impl Numbering {
                 to_segment[id as usize] = from_segment.len() as NameId;
             }
         }
-        let series = pair_order.iter().map(|&(p, m)| (to_segment[p as usize], to_segment[m as usize])).collect();
-        for (number, pair) in (0..).zip(&pair_order) {
-            pairs.insert(*pair, number);
-        }
-        Self { to_segment, from_segment, series_of: pairs, series }
+        let number = |id: NameId| to_segment[id as usize];
+        let series = order.iter().map(|&old| pairs[old as usize].0).map(|(p, m)| (number(p), number(m))).collect();
+        Self { series_of, series, to_segment, from_segment }
     }
 
     /// All names by their numbers, the empty one first.
@@ -102,13 +109,12 @@ impl Numbering {
         &self.series
     }
 
-    /// Appends row `index` of the batch to the columns of its kind.
-    pub(super) fn push(&self, batch: &Batch, index: u32, values: &mut Values) {
-        let row: &Row = &batch.rows[index as usize];
+    /// Appends the row at `place` of those that were numbered to the columns of its kind.
+    pub(super) fn push(&self, batch: &Batch, row: &Row, place: u32, values: &mut Values) {
         let name = |id: NameId| u64::from(self.to_segment[id as usize]);
         let event_id = batch.names.get(row.event_id).as_bytes();
         values.push(Column::Ts, row.ts.millis());
-        values.push(Column::Series, self.series_of[&(row.provider, row.model)].into());
+        values.push(Column::Series, self.series_of[place as usize].into());
         values.push(Column::User, name(row.user));
         values.push(Column::EventId, event_id.len() as u64);
         values.event_ids.extend(event_id);

@@ -77,48 +77,87 @@ fn half_even(sum: u64, scale: u64) -> u64 {
 pub(super) struct Table {
     scale: u64,
     /// Sorted by key.
-    entries: Vec<(Key, Prices)>,
-    /// By `2 * series + failed`: the first entry of that series, or `entries.len()`.
+    keys: Vec<Key>,
+    /// Prices by class, then by entry; one more entry at the end is all zero.
+    prices: [Vec<u64>; CLASSES],
+    /// By `2 * series + failed`: the first entry of that series, or the zero one.
     first: Vec<u32>,
 }
 
 impl Table {
-    /// What `tokens` cost under `key`; 0 without a price.
-    pub(super) fn predict(&self, key: Key, tokens: &[u64; CLASSES]) -> u64 {
+    /// The entry for `key`: prices of 0 when there is none.
+    pub(super) fn entry(&self, key: Key) -> u32 {
         let slot = 2 * key.series as usize + usize::from(key.failed);
-        let Some(&first) = self.first.get(slot) else { return 0 };
-        let of_series =
-            self.entries[first as usize..].iter().take_while(|(k, _)| k.series == key.series && k.failed == key.failed);
-        match of_series.into_iter().find(|(k, _)| k.tier == key.tier) {
-            Some((_, prices)) => predict(tokens, prices, self.scale),
-            None => 0,
+        let zero = self.keys.len() as u32;
+        let mut entry = self.first.get(slot).copied().unwrap_or(zero);
+        // Service tiers are nearly always one a series.
+        while let Some(found) = self.keys.get(entry as usize) {
+            if *found == key {
+                return entry;
+            }
+            if found.series != key.series || found.failed != key.failed {
+                return zero;
+            }
+            entry += 1;
+        }
+        zero
+    }
+
+    /// What `tokens` cost under `key`.
+    pub(super) fn predict(&self, key: Key, tokens: &[u64; CLASSES]) -> u64 {
+        let entry = self.entry(key) as usize;
+        predict(tokens, &std::array::from_fn(|class| self.prices[class][entry]), self.scale)
+    }
+
+    /// Adds tokens of one class times the prices of the rows' entries to their sums.
+    pub(super) fn add_class(&self, class: usize, entries: &[u32], tokens: &[u64], sums: &mut [u64]) {
+        let prices = &self.prices[class];
+        if prices.iter().all(|p| *p == 0) {
+            return;
+        }
+        for ((sum, &entry), tokens) in sums.iter_mut().zip(entries).zip(tokens) {
+            *sum = sum.wrapping_add(tokens.wrapping_mul(prices[entry as usize]));
+        }
+    }
+
+    /// Turns sums into nano-dollars.
+    pub(super) fn round(&self, sums: &mut [u64]) {
+        if self.scale != 1 {
+            // The divisor is a constant, so that no division is left.
+            sums.iter_mut().for_each(|sum| *sum = half_even(*sum, FINE));
         }
     }
 
     fn new(scale: u64, mut entries: Vec<(Key, Prices)>) -> Self {
-        let mut table = Self { scale, entries: Vec::new(), first: Vec::new() };
+        let mut table = Self { scale, ..Self::default() };
         entries.sort_unstable_by_key(|(key, _)| *key);
-        table.entries = entries;
+        entries.iter().for_each(|(key, prices)| table.push(*key, prices));
         table.index();
         table
     }
 
+    fn push(&mut self, key: Key, prices: &Prices) {
+        self.keys.push(key);
+        self.prices.iter_mut().zip(prices).for_each(|(list, p)| list.push(*p));
+    }
+
     fn index(&mut self) {
-        let slots = self.entries.last().map_or(0, |(k, _)| 2 * k.series as usize + 2);
+        let slots = self.keys.last().map_or(0, |k| 2 * k.series as usize + 2);
         self.first.clear();
-        self.first.resize(slots, self.entries.len() as u32);
-        for (i, (key, _)) in self.entries.iter().enumerate().rev() {
+        self.first.resize(slots, self.keys.len() as u32);
+        for (i, key) in self.keys.iter().enumerate().rev() {
             self.first[2 * key.series as usize + usize::from(key.failed)] = i as u32;
         }
+        self.prices.iter_mut().for_each(|list| list.push(0));
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.scale);
-        put_varint(out, self.entries.len() as u64);
-        for (key, prices) in &self.entries {
+        put_varint(out, self.keys.len() as u64);
+        for (i, key) in self.keys.iter().enumerate() {
             put_varint(out, 2 * u64::from(key.series) + u64::from(key.failed));
             put_varint(out, key.tier.into());
-            prices.iter().for_each(|p| put_varint(out, *p));
+            self.prices.iter().for_each(|list| put_varint(out, list[i]));
         }
     }
 
@@ -128,11 +167,12 @@ impl Table {
         if self.scale != 1 && self.scale != FINE {
             return None;
         }
-        self.entries.clear();
+        self.keys.clear();
+        self.prices.iter_mut().for_each(Vec::clear);
         for _ in 0..c.count(2 + CLASSES)? {
             let slot = c.varint()?;
             let key = Key { series: u32::try_from(slot / 2).ok()?, failed: slot % 2 == 1, tier: c.varint_u32()? };
-            let ascending = self.entries.last().is_none_or(|(last, _)| *last < key);
+            let ascending = self.keys.last().is_none_or(|last| *last < key);
             if key.series as usize >= series || !ascending {
                 return None;
             }
@@ -140,7 +180,7 @@ impl Table {
             for price in &mut prices {
                 *price = c.varint()?;
             }
-            self.entries.push((key, prices));
+            self.push(key, &prices);
         }
         self.index();
         Some(())

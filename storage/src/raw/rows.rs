@@ -44,7 +44,7 @@ impl Segment {
                     provider: names.get(provider, n),
                     model: names.get(model, n),
                     user: names.get(at(Column::User) as NameId, n),
-                    event_id: n.intern(id),
+                    event_id: if id.is_empty() { 0 } else { n.intern(id) },
                     body: body(info.kind, &at, &mut |id| names.get(id, n)),
                 };
                 batch.rows.push(row);
@@ -68,6 +68,9 @@ impl Segment {
         }
         for column in info.kind.columns().iter() {
             let bounds = info.bounds(column);
+            if bounds.single().is_some() && info.chunk_bytes(column) == 0 {
+                continue;
+            }
             let fits = |v: u64| (bounds.min <= v && v <= bounds.max) || (v == crate::raw::ABSENT && bounds.some_absent);
             if !reader.values(column)[..rows].iter().all(|v| fits(*v)) {
                 return Err(self.bad_column(block, column, "a value is outside the stated bounds"));

@@ -4,13 +4,26 @@ use crate::event::CostSource;
 use crate::raw::block::{COST_PLAIN, COST_PREDICTED, key, unzigzag};
 use crate::raw::column::{Chunk, Group};
 use crate::raw::footer::{BLOCK_ROWS_MAX, BlockInfo, ColumnInfo};
-use crate::raw::price::{Table, classes};
+use crate::raw::price::{CLASSES, Table, classes};
 use crate::raw::schema::{COLUMNS, Column, ColumnSet};
 use crate::raw::segment::{Segment, SegmentError};
 use crate::raw::wire::Cursor;
 
 /// Rows of a group: what is decoded at once. The last group of a block may have fewer.
 pub const GROUP_ROWS: usize = 256;
+
+/// What [`classes`] takes, in its order.
+const TOKEN_COLUMNS: [Column; CLASSES] = [
+    Column::InputTokens,
+    Column::CachedTokens,
+    Column::CacheWriteTokens,
+    Column::CacheWrite1hTokens,
+    Column::OutputTokens,
+    Column::ReasoningTokens,
+];
+/// Those of them that are parts of input and output.
+const CLASS_PARTS: [Column; 4] =
+    [Column::CachedTokens, Column::CacheWriteTokens, Column::CacheWrite1hTokens, Column::ReasoningTokens];
 
 /// Buffers that reading reuses; one a thread, for any number of segments. 50 KiB and the bytes of
 /// the largest block read.
@@ -176,6 +189,7 @@ impl BlockReader<'_> {
     /// The values of a column in the group that was decoded last, one a row and 256 in all: those
     /// beyond the group's rows mean nothing. Names are ids of the segment's dictionary, series
     /// indices of its series. A column that was never decoded has stale values.
+    #[inline]
     pub fn values(&self, column: Column) -> &[u64; GROUP_ROWS] {
         debug_assert!(self.scratch.columns[column as usize].decoded.is_some(), "{column:?} was not decoded");
         &self.scratch.values[column as usize]
@@ -266,26 +280,38 @@ impl BlockReader<'_> {
             self.unpack(Column::Cost, group);
         }
         let rows = self.rows(group);
-        let Scratch { values, prices, .. } = &mut *self.scratch;
-        let mut costs = values[Column::Cost as usize];
-        for (i, cost) in costs.iter_mut().enumerate().take(rows) {
-            let at = |column: Column| values[column as usize][i];
-            let predicted = if at(Column::CostSource) == CostSource::Unpriced as u64 {
-                0
-            } else {
-                let tokens = classes([
-                    at(Column::InputTokens),
-                    at(Column::CachedTokens),
-                    at(Column::CacheWriteTokens),
-                    at(Column::CacheWrite1hTokens),
-                    at(Column::OutputTokens),
-                    at(Column::ReasoningTokens),
-                ]);
-                prices.predict(key(at(Column::Series), at(Column::Status), at(Column::ServiceTier)), &tokens)
-            };
-            let missed = if corrected { unzigzag(*cost) } else { 0 };
-            *cost = predicted.wrapping_add(missed);
+        let Scratch { values, prices, columns, .. } = &mut *self.scratch;
+        let of = |column: Column| &values[column as usize][..rows];
+        let constant = |column: Column| columns[column as usize].state == State::Constant;
+        let mut entries = [0u32; GROUP_ROWS];
+        let keys = of(Column::Series).iter().zip(of(Column::Status)).zip(of(Column::ServiceTier));
+        for (entry, ((series, status), tier)) in entries.iter_mut().zip(keys) {
+            *entry = prices.entry(key(*series, *status, *tier));
         }
-        values[Column::Cost as usize] = costs;
+        let mut sums = [0u64; GROUP_ROWS];
+        let plain = CLASS_PARTS.iter().all(|&part| constant(part) && values[part as usize][0] == 0);
+        if plain {
+            // Classes 0 and 4 are then all of input and output.
+            prices.add_class(0, &entries[..rows], of(Column::InputTokens), &mut sums);
+            prices.add_class(4, &entries[..rows], of(Column::OutputTokens), &mut sums);
+        } else {
+            let mut by_class = [[0u64; GROUP_ROWS]; CLASSES];
+            for i in 0..rows {
+                let tokens = classes(TOKEN_COLUMNS.map(|column| values[column as usize][i]));
+                by_class.iter_mut().zip(tokens).for_each(|(list, t)| list[i] = t);
+            }
+            for (class, tokens) in by_class.iter().enumerate() {
+                prices.add_class(class, &entries[..rows], tokens, &mut sums);
+            }
+        }
+        prices.round(&mut sums[..rows]);
+        if !constant(Column::CostSource) || values[Column::CostSource as usize][0] == CostSource::Unpriced as u64 {
+            let unpriced = |source: u64| source == CostSource::Unpriced as u64;
+            sums.iter_mut().zip(of(Column::CostSource)).filter(|(_, s)| unpriced(**s)).for_each(|(sum, _)| *sum = 0);
+        }
+        let costs = &mut values[Column::Cost as usize];
+        for (cost, sum) in costs.iter_mut().zip(sums) {
+            *cost = sum.wrapping_add(if corrected { unzigzag(*cost) } else { 0 });
+        }
     }
 }

@@ -139,10 +139,11 @@ fn write(path: &Path, header: &Header, batch: &Batch, rows: &[u32], sources: &So
     let mut finder = Finder::default();
     let (mut values, mut bytes, mut blocks) = (Values::default(), Vec::new(), Vec::<BlockInfo>::new());
     for kind in Kind::ALL {
-        let rows: Vec<u32> = rows.iter().copied().filter(|i| kind_of(&batch.rows[*i as usize].body) == kind).collect();
-        for part in rows.chunks(block_rows(rows.len())) {
+        let row = |place: u32| &batch.rows[rows[place as usize] as usize];
+        let places: Vec<u32> = (0..rows.len() as u32).filter(|&p| kind_of(&row(p).body) == kind).collect();
+        for part in places.chunks(block_rows(places.len())) {
             values.clear();
-            part.iter().for_each(|&i| numbering.push(batch, i, &mut values));
+            part.iter().for_each(|&place| numbering.push(batch, row(place), place, &mut values));
             bytes.clear();
             blocks.push(block::encode(kind, &values, &mut finder, size, &mut bytes));
             file.write_all(&bytes)?;
