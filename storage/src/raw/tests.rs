@@ -210,3 +210,263 @@ proptest! {
         }
     }
 }
+
+/// A segment with every kind, event ids, predicted costs and exceptions.
+fn mixed(rows: usize) -> Batch {
+    let mut batch = Batch::default();
+    names(&mut batch);
+    for i in 0..rows as u64 {
+        let request = RequestRow {
+            ok: i % 50 != 0,
+            error: if i % 50 == 0 { 3 } else { 0 },
+            service_tier: u32::from(i % 90 == 0),
+            latency_us: if i % 70 == 0 { Maybe::NONE } else { Maybe::some(1000 * (300 + i * i % 911)) },
+            ttft_us: if i % 3 == 0 { Maybe::some(i * 77 % 5000) } else { Maybe::NONE },
+            tokens: Tokens { input: 100 + i * 31 % 997, output: i * 17 % 331, cached: i % 60, ..Tokens::default() },
+            cost_nanos: (100 + i * 31 % 997 - i % 60) * 3000
+                + i % 60 * 300
+                + i * 17 % 331 * 15_000
+                + u64::from(i % 99 == 0),
+            cost_source: CostSource::Recorded,
+        };
+        let body = match i % 10 {
+            8 => Body::Cache(CacheRow {
+                hit: i % 4 == 0,
+                key: 7,
+                saved_cost_nanos: Maybe::some(i),
+                saved_tokens: Maybe::NONE,
+                ttl_s: Maybe::some(60),
+            }),
+            9 => Body::Rate(RateRow {
+                allowed: true,
+                key: 9,
+                limit_type: 10,
+                remaining: Maybe::some(100 - i % 100),
+                limit: Maybe::some(100),
+            }),
+            _ => Body::Request(request),
+        };
+        batch.rows.push(Row {
+            ts: DAY.plus_ms(i * 40 + i * i % 37),
+            provider: 1 + (i % 2) as u32,
+            model: 3 + (i % 5) as u32,
+            user: (i * i % 31) as u32,
+            event_id: if i % 4 == 0 { 11 + (i % 20) as u32 } else { 0 },
+            body,
+        });
+    }
+    batch
+}
+
+#[test]
+fn a_hundred_thousand_rows_come_back_from_many_blocks() {
+    let batch = mixed(100_000);
+    let made = make(&batch);
+    let segment = Segment::open(&made.path, STORE).unwrap();
+    assert!(segment.blocks().len() > 5);
+    assert_eq!(plain(&read_all(&segment).unwrap()), plain(&batch));
+    for blocks in segment.blocks().windows(2).filter(|w| w[0].kind == w[1].kind) {
+        assert!(blocks[0].max_ts <= blocks[1].min_ts, "blocks of a kind follow each other");
+    }
+}
+
+#[test]
+fn costs_that_follow_prices_take_no_space() {
+    let mut batch = mixed(20_000);
+    batch.rows.retain(|row| matches!(row.body, Body::Request(_)));
+    let made = make(&batch);
+    let segment = Segment::open(&made.path, STORE).unwrap();
+    let bytes: usize = segment.blocks().iter().map(|b| b.chunk_bytes(Column::Cost)).sum();
+    assert!(bytes < batch.rows.len() / 5, "{bytes} bytes for {} costs", batch.rows.len());
+}
+
+/// Prices that change within a block, hang on the tier, round oddly or do not exist at all.
+#[test]
+fn adversarial_costs_come_back() {
+    type Cost = fn(u64, &RequestRow) -> u64;
+    let costs: [Cost; 7] = [
+        |i, r| r.tokens.input * if i < 500 { 3 } else { 5 },
+        |_, r| r.tokens.input * if r.service_tier > 0 { 1500 } else { 3000 },
+        |_, r| (r.tokens.input * 37_501 + r.tokens.output * 150_003 + 500) / 1000,
+        |i, _| u64::MAX - i,
+        |i, _| if i % 2 == 0 { 0 } else { u64::MAX },
+        |i, r| r.tokens.input.wrapping_mul(i.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+        |_, r| 1_000_000 - r.tokens.input,
+    ];
+    for (k, cost) in costs.iter().enumerate() {
+        let mut batch = mixed(1000);
+        for (i, row) in batch.rows.iter_mut().enumerate() {
+            if let Body::Request(r) = &mut row.body {
+                r.cost_nanos = cost(i as u64, r);
+                r.cost_source = if i % 7 == 0 { CostSource::Unpriced } else { CostSource::Computed };
+            }
+        }
+        let made = make(&batch);
+        let segment = Segment::open(&made.path, STORE).unwrap();
+        assert_eq!(plain(&read_all(&segment).unwrap()), plain(&batch), "case {k}");
+    }
+}
+
+#[test]
+fn rows_of_another_day_and_none_at_all_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = Paths::new(dir.path());
+    let batch = mixed(20);
+    let other = DAY.minus_ms(DAY_MS);
+    let refused = seal(&paths, STORE, other, &batch, &[0, 1], Sources::default());
+    assert!(matches!(refused, Err(SealError::OtherDay { .. })), "{refused:?}");
+    assert!(matches!(seal(&paths, STORE, DAY, &batch, &[], Sources::default()), Err(SealError::Empty)));
+}
+
+#[test]
+fn a_sealed_segment_is_locked_until_it_is_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let paths = Paths::new(dir.path());
+    let sealed = seal(&paths, STORE, DAY, &mixed(20), &[3, 2, 1], Sources::default()).unwrap();
+    let path = paths.segment(DAY, sealed.meta().uuid);
+    let file = crate::fs::open_read(&path).unwrap();
+    assert!(!crate::fs::try_lock(&file).unwrap());
+    let names: Vec<_> = std::fs::read_dir(paths.raw_day(DAY)).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert_eq!(names.len(), 1, "no temporary file is left: {names:?}");
+    sealed.keep();
+    assert!(crate::fs::try_lock(&file).unwrap());
+}
+
+/// Everything that can be asked of a file; what it says when nothing is wrong.
+fn ask(path: &std::path::Path) -> Result<Vec<String>, SegmentError> {
+    let segment = Segment::open(path, STORE)?;
+    let mut scratch = Scratch::default();
+    let mut sum = 0u64;
+    for (b, info) in segment.blocks().iter().enumerate() {
+        let mut reader = segment.read(b, ColumnSet::ALL, &mut scratch)?;
+        for g in 0..reader.groups() {
+            reader.decode(g, ColumnSet::ALL);
+            for column in info.kind.columns().iter() {
+                sum = reader.values(column)[..reader.rows(g)].iter().fold(sum, |s, v| s.wrapping_add(*v));
+            }
+            for &series in &reader.values(Column::Series)[..reader.rows(g)] {
+                let (provider, model) = segment.names().series()[series as usize];
+                sum += (segment.names().name(provider).len() + segment.names().name(model).len()) as u64;
+            }
+        }
+    }
+    let mut said = plain(&read_all(&segment)?);
+    said.push(sum.to_string());
+    said.push(format!("{:?} {:?}", segment.meta(), segment.names()));
+    Ok(said)
+}
+
+/// Puts right every checksum that still can be found.
+fn repair(bytes: &mut [u8]) {
+    let size = bytes.len();
+    let crc = |part: &[u8]| crc32fast::hash(part).to_le_bytes();
+    let header = crc(&bytes[..60]);
+    bytes[60..64].copy_from_slice(&header);
+    let at = u64::from_le_bytes(bytes[size - 32..size - 24].try_into().unwrap()) as usize;
+    if let Some(footer) = bytes.get(at..size - 32) {
+        let footer = crc(footer);
+        bytes[size - 16..size - 12].copy_from_slice(&footer);
+    }
+    let trailer = crc(&bytes[size - 32..size - 12]);
+    bytes[size - 12..size - 8].copy_from_slice(&trailer);
+}
+
+/// Puts right the checksums of chunks in the footer of `good` for the bytes of `bad`.
+fn repair_chunks(good: &[u8], bad: &mut [u8]) {
+    let size = good.len();
+    let at = u64::from_le_bytes(good[size - 32..size - 24].try_into().unwrap()) as usize;
+    let mut footer = super::footer::decode(&good[at..size - 32], 64, at as u64, DAY).unwrap();
+    for column in footer.blocks.iter_mut().flat_map(|b| &mut b.columns) {
+        let start = column.offset as usize;
+        column.crc = crc32fast::hash(&bad[start..start + column.length]);
+    }
+    let names: Vec<&str> = footer.dictionary.names().collect();
+    let bytes = super::footer::encode(&footer.sources, &names, footer.dictionary.series(), &footer.blocks);
+    bad[at..size - 32].copy_from_slice(&bytes);
+    repair(bad);
+}
+
+/// Guards "damage is an error, never a wrong number": every bit of the header, footer and trailer
+/// and many of the chunks flipped one by one, the checksums left as they were.
+#[test]
+fn a_flipped_bit_is_an_error() {
+    let batch = mixed(300);
+    let made = make(&batch);
+    let good = std::fs::read(&made.path).unwrap();
+    let before = ask(&made.path).unwrap();
+    let path = made.path.with_extension("bad");
+    for at in 0..good.len() {
+        let mut bad = good.clone();
+        bad[at] ^= 1 << (at % 8);
+        std::fs::write(&path, &bad).unwrap();
+        match ask(&path) {
+            Err(SegmentError::Damaged { file, offset, .. }) => {
+                assert!(file.ends_with("bad") && offset <= good.len() as u64);
+            }
+            Err(SegmentError::OtherStore { .. } | SegmentError::TooNew { .. }) => {
+                panic!("byte {at}: believed a damaged header")
+            }
+            Err(SegmentError::Io { cause, .. }) => panic!("byte {at}: {cause}"),
+            Ok(said) => assert_eq!(said, before, "byte {at} is harmless or an error"),
+        }
+    }
+}
+
+#[test]
+fn a_file_cut_anywhere_or_with_more_at_its_end_is_an_error() {
+    let made = make(&mixed(300));
+    let good = std::fs::read(&made.path).unwrap();
+    let path = made.path.with_extension("bad");
+    for length in (0..good.len()).step_by(7) {
+        std::fs::write(&path, &good[..length]).unwrap();
+        assert!(matches!(ask(&path), Err(SegmentError::Damaged { .. })), "{length}");
+    }
+    std::fs::write(&path, [&good[..], &good[..]].concat()).unwrap();
+    assert!(matches!(ask(&path), Err(SegmentError::Damaged { .. })));
+}
+
+#[test]
+fn other_stores_and_later_versions_are_told_apart_from_damage() {
+    let made = make(&mixed(30));
+    let other = Segment::open(&made.path, STORE + 1);
+    assert!(matches!(other, Err(SegmentError::OtherStore { found: STORE, .. })), "{other:?}");
+    let mut bytes = std::fs::read(&made.path).unwrap();
+    bytes[8] = 2;
+    repair(&mut bytes);
+    std::fs::write(&made.path, &bytes).unwrap();
+    let newer = Segment::open(&made.path, STORE);
+    assert!(matches!(newer, Err(SegmentError::TooNew { version: 2, .. })), "{newer:?}");
+    assert!(matches!(Segment::open(&made.path.with_extension("no"), STORE), Err(SegmentError::Io { .. })));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Bytes changed on purpose in footer or chunks, all checksums made right again: any
+    /// answer will do, but for a panic, a hang or an allocation beyond the file's measure.
+    #[test]
+    fn hostile_files_never_panic(
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        in_footer in any::<bool>(),
+    ) {
+        thread_local! {
+            static GOOD: (Made, Vec<u8>) = {
+                let made = make(&mixed(700));
+                let bytes = std::fs::read(&made.path).unwrap();
+                (made, bytes)
+            };
+        }
+        GOOD.with(|(made, good)| {
+            let mut bad = good.clone();
+            let footer = u64::from_le_bytes(bad[bad.len() - 32..bad.len() - 24].try_into().unwrap()) as usize;
+            for (at, byte) in &changes {
+                let at = if in_footer { footer + at.index(bad.len() - 32 - footer) } else { 64 + at.index(footer - 64) };
+                bad[at] = *byte;
+            }
+            if in_footer { repair(&mut bad) } else { repair_chunks(good, &mut bad) }
+            let path = made.path.with_extension("bad");
+            std::fs::write(&path, &bad).unwrap();
+            let _ = ask(&path);
+        });
+    }
+}
