@@ -120,16 +120,24 @@ fn differences(numbers: &mut [u64]) -> u64 {
 
 fn put_group(out: &mut Vec<u8>, reference: u64, numbers: &[u64]) {
     let (width, high_width) = widths(numbers);
-    let patches: Vec<usize> =
-        if high_width > 0 { (0..numbers.len()).filter(|&i| bits(numbers[i]) > width).collect() } else { Vec::new() };
+    // Positions are below 256.
+    let mut positions = [0u8; GROUP_ROWS];
+    let mut patches = 0;
+    if high_width > 0 {
+        for (i, &n) in numbers.iter().enumerate() {
+            // At most 255 are patched, so there is room for one that is not.
+            positions[patches] = i as u8;
+            patches += usize::from(n >> width != 0);
+        }
+    }
+    let patches = &positions[..patches];
     out.push(width | if patches.is_empty() { 0 } else { PATCHED });
     put_varint(out, reference);
     if !patches.is_empty() {
         out.extend([patches.len() as u8, high_width]);
     }
     put_packed(out, numbers, width);
-    // Positions are below 256.
-    out.extend(patches.iter().map(|&i| i as u8));
+    out.extend(patches);
     put_bits(out, patches.iter().map(|&i| numbers[usize::from(i)] >> width), high_width);
 }
 
