@@ -54,9 +54,7 @@ impl Emptiness {
         match newest {
             None => Self::NothingYet,
             Some(_) if of_kind == 0 => Self::KindMissing { kinds },
-            Some(newest) if in_range == 0 || !known.is_empty() && newest < range.start => {
-                Self::NothingInRange { newest }
-            }
+            Some(newest) if in_range == 0 || newest < range.start => Self::NothingInRange { newest },
             Some(_) => Self::NoMatch { known },
         }
     }

@@ -9,7 +9,7 @@ use ax_storage::time::{DAY_MS, TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{Only, SourceView, Time, Warning, Window, step};
-use crate::metric::Money;
+use crate::metric::{Money, thousands};
 
 /// A provider is down when at least half of at least so many calls failed in [`DOWN_MS`].
 const DOWN_CALLS_MIN: u64 = 5;
@@ -190,16 +190,18 @@ impl State {
 
 /// The state by errors alone, with the reasons in words.
 fn judge(window: &Aggregate, recent: &Aggregate) -> (State, Vec<String>) {
+    let of =
+        |failed: u64, calls: u64| format!("{} of {} calls failed", thousands(failed.into()), thousands(calls.into()));
     let (calls, failed) = (recent.counts.requests, recent.counts.errors);
     if calls >= DOWN_CALLS_MIN && failed * 2 >= calls {
-        return (State::Down, vec![format!("{failed} of {calls} calls failed in the last 5m")]);
+        return (State::Down, vec![format!("{} in the last 5m", of(failed, calls))]);
     }
     let (calls, failed) = (window.counts.requests, window.counts.errors);
     if calls == 0 {
         return (State::Idle, vec!["no calls".to_owned()]);
     }
     if calls >= DEGRADED_CALLS_MIN && u128::from(failed) * 100 >= u128::from(calls) * 5 {
-        return (State::Degraded, vec![format!("{failed} of {calls} calls failed")]);
+        return (State::Degraded, vec![of(failed, calls)]);
     }
     (State::Healthy, Vec::new())
 }

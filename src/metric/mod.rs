@@ -12,7 +12,7 @@ mod unit;
 use ax_storage::bucket::Measure;
 
 pub use compute::{Needs, Numbers, count, extreme, in_unit, in_unit_float, kinds, measure, value};
-pub use number::{Money, Number};
+pub use number::{Money, Number, thousands};
 pub use table::{ALIASES, Info, Metric};
 pub use unit::Unit;
 

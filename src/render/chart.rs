@@ -102,15 +102,20 @@ fn extreme(
     let step = view.step_ms.unwrap_or_else(|| range.millis());
     let word = if low { "low" } else { "peak" };
     let when = when::point(point.t, zone, range.millis(), step);
-    let text = format!("{word} {} at {when}", super::number(Some(value), view.unit, style));
+    let said = format!("{word} {} at {when}", super::number(Some(value), view.unit, style));
     let offset = margin + 2 + column(point.t);
     let sign = style.sign("▲", "^");
     let room = margin + 2 + columns;
-    let line = if offset + 2 + text::width(&text) <= room {
-        format!("{}{sign} {text}", " ".repeat(offset))
+    if text::width(&said) + 2 > room {
+        // No room to point at it.
+        let facts = [format!("{word} {}", super::number(Some(value), view.unit, style)), format!("at {when}")];
+        return text::flow(&facts, " ", 2, style);
+    }
+    let line = if offset + 2 + text::width(&said) <= room {
+        format!("{}{sign} {said}", " ".repeat(offset))
     } else {
-        let before = offset.saturating_sub(text::width(&text) + 1);
-        format!("{}{text} {sign}", " ".repeat(before))
+        let before = offset.saturating_sub(text::width(&said) + 1);
+        format!("{}{said} {sign}", " ".repeat(before))
     };
     format!("{line}\n")
 }

@@ -27,17 +27,19 @@ pub fn events(view: &EventsView, style: &Style) -> String {
         Column::figure("IN", 4),
         Column::figure("OUT", 5),
         Column::figure("COST", 2),
-        Column { drop: 0, ..Column::name("RESULT") },
+        Column { shrinks_to: Some(17), ..Column::name("RESULT") },
     ]);
+    let day = |t| range.zone.day(t);
+    let with_day = view.events.iter().any(|e| !day(range.range.end.minus_ms(1)).contains(e.ts));
     for event in &view.events {
-        table.push(row(event, view, style));
+        table.push(row(event, view, with_day, style));
     }
     banner(style) + &edges((Role::Title, &left), (Role::Dim, &right), style) + "\n" + &table.draw(style)
 }
 
-fn row(event: &EventView, view: &EventsView, style: &Style) -> Vec<Cell> {
+fn row(event: &EventView, view: &EventsView, with_day: bool, style: &Style) -> Vec<Cell> {
     let none = || Cell::new(Role::Dim, style.none());
-    let time = when::exact(event.ts, &view.range.zone);
+    let time = when::exact(event.ts, &view.range.zone, with_day);
     let names =
         [&event.provider, &event.model, &event.user].map(|n| if n.is_empty() { none() } else { text::name(n).into() });
     let [provider, model, user] = names;

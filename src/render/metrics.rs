@@ -275,8 +275,11 @@ fn spread(view: &MetricsView, points: &[PointView], style: &Style) -> String {
 /// `1m tier, 60 buckets, 3 ms`.
 fn source_text(view: &MetricsView, style: &Style) -> String {
     let source = &view.source;
-    let mut facts: Vec<String> =
-        source.buckets.iter().map(|(t, n)| format!("{} x {t}", number::count((*n).into()))).collect();
+    let mut facts: Vec<String> = source
+        .buckets
+        .iter()
+        .map(|(t, n)| format!("{} {} {t}", number::count((*n).into()), style.sign("×", "x")))
+        .collect();
     if source.raw_events > 0 {
         facts.push(format!("{} raw", number::count(source.raw_events.into())));
     }

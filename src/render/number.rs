@@ -4,18 +4,7 @@ use crate::metric::{Money, Number, Unit};
 
 use super::Style;
 
-/// `14,760`.
-pub fn count(n: u128) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
-}
+pub use crate::metric::thousands as count;
 
 /// `0.45 ms`, `8.2 ms`, `640 ms`, `1.20 s`, `12.4 s`, `2m 05s`, `1h 02m`, `3d 04h`.
 pub fn duration_ms(ms: f64) -> String {
@@ -77,10 +66,19 @@ fn dollars(amount: f64) -> String {
 }
 
 fn dollars_small(amount: f64) -> String {
-    // Two digits that count, at most down to a nano-dollar.
-    let digits = (1..=9).find(|d| amount.abs() * 10_f64.powi(*d) >= 0.995).unwrap_or(9);
-    let digits = usize::try_from((digits + 1).min(9)).unwrap_or(9);
+    let digits = small_digits(amount);
     format!("${amount:.digits$}")
+}
+
+/// Decimals that show two digits that count, at most nine.
+fn small_digits(value: f64) -> usize {
+    let mut scaled = value.abs() * 10.0;
+    let mut digits = 2;
+    while digits < 9 && scaled < 0.995 {
+        scaled *= 10.0;
+        digits += 1;
+    }
+    digits
 }
 
 /// A count that may be a fraction (a mean), and things a second.
@@ -94,7 +92,8 @@ fn quantity(value: f64) -> String {
     } else if size >= 0.0095 {
         format!("{value:.2}")
     } else {
-        format!("{value:.1e}")
+        let digits = small_digits(size);
+        format!("{value:.digits$}")
     }
 }
 
@@ -172,9 +171,15 @@ mod tests {
         ] {
             assert_eq!(money(Money(nanos)), text);
         }
-        for (value, text) in
-            [(0.0, "0"), (14_760.0, "14,760"), (812.4, "812"), (12.34, "12.3"), (0.5, "0.50"), (3.0, "3")]
-        {
+        for (value, text) in [
+            (0.0, "0"),
+            (14_760.0, "14,760"),
+            (812.4, "812"),
+            (12.34, "12.3"),
+            (0.5, "0.50"),
+            (3.0, "3"),
+            (0.0078, "0.0078"),
+        ] {
             assert_eq!(quantity(value), text);
         }
         assert_eq!(figure(4.1, Unit::PerSecond), "4.10/s");

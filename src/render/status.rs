@@ -183,7 +183,7 @@ fn row(
 
 fn model_table(models: &[ModelView], style: &Style) -> String {
     let mut table = Table::new(vec![
-        Column::name("MODEL"),
+        Column { shrinks_to: Some(18), ..Column::name("MODEL") },
         Column::name("PROVIDER"),
         Column::figure("REQ", 0),
         Column::figure("REQ/S", 6),

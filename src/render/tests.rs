@@ -51,7 +51,7 @@ fn status_view() -> StatusView {
     let down = provider(
         "openai",
         State::Degraded,
-        &["266 of 4680 calls failed"],
+        &["266 of 4,680 calls failed"],
         total(4680, 266, [980.0, 2150.0, 4620.0], 283, 6789),
         &[1.2, 1.1, 1.3, 1.2, 1.1, 1.2, 1.4, 1.2, 1.3, 1.9, 2.2, 2.1],
     );
@@ -181,16 +181,235 @@ fn grouped_view(rows: usize) -> MetricsView {
     }
 }
 
-#[test]
-#[ignore = "prints the screens for people to look at"]
-fn look() {
-    for width in [120, 80, 60, 39] {
-        println!("==== {width}\n{}", status(&status_view(), &style(width)));
-        println!("{}", status(&hostile_status(), &style(width)));
-        println!("{}", metrics_chart(&metrics_view(wave(60)), &style(width)));
-        println!("{}", metrics_table(&grouped_view(6), &style(width)));
+fn events_view() -> EventsView {
+    use ax_storage::event::{Cache, CostSource, Event, NanoUsd, Outcome, RateLimit, Request, Tokens};
+    let ok = Request {
+        provider: "claude",
+        model: "claude-sonnet-4-5",
+        user: "alice",
+        latency: Some(std::time::Duration::from_micros(1_204_500)),
+        ttft: Some(std::time::Duration::from_millis(310)),
+        tokens: Tokens { input: 2400, output: 210, ..Tokens::default() },
+        cost: Some(NanoUsd::from_nanos(10_350_000)),
+        ..Request::default()
+    };
+    let failed = Request {
+        provider: "open\u{1b}[31mai",
+        model: "模型",
+        user: "",
+        outcome: Outcome::Error("rate\nlimited"),
+        ..Request::default()
+    };
+    let hit = Cache { provider: "claude", hit: true, saved_cost: Some(NanoUsd::from_nanos(42)), ..Cache::default() };
+    let denied = RateLimit { provider: "openai", user: "bob", ..RateLimit::default() };
+    let mut batch = ax_storage::row::Batch::default();
+    for (i, event) in
+        [Event::Request(ok), Event::Request(failed), Event::Cache(hit), Event::RateLimit(denied)].iter().enumerate()
+    {
+        let t = Timestamp::from_millis(NOW - 9_000 + 2_001 * i as u64);
+        batch.push(event, t, CostSource::Recorded, "");
     }
-    println!("{}", metrics_table(&metrics_view(wave(20)), &style(80)));
-    println!("{}", metrics_chart(&metrics_view(wave(60)), &Style { unicode: false, ..style(80) }));
-    println!("{}", status(&status_view(), &Style { unicode: false, demo: true, ..style(80) }));
+    EventsView {
+        generated_at: Timestamp::from_millis(NOW),
+        range: window(3_600_000),
+        count: 14_760,
+        events: batch.rows.iter().map(|r| EventView::of(&batch.names, r)).collect(),
+        warnings: vec![],
+    }
+}
+
+/// One text of a screen at several widths.
+fn at_widths(widths: &[usize], draw: impl Fn(&Style) -> String) -> String {
+    let one = |w: &usize| format!("==== {w} columns\n{}", draw(&style(*w)));
+    widths.iter().map(one).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_status_screen() {
+    insta::assert_snapshot!("status", at_widths(&[120, 80, 60, 39, 24], |s| status(&status_view(), s)));
+    let plain = Style { unicode: false, demo: true, ..style(80) };
+    insta::assert_snapshot!("status_ascii", status(&status_view(), &plain));
+    let color = Style { color: true, ..style(80) };
+    insta::assert_snapshot!("status_color", status(&status_view(), &color).replace('\u{1b}', "ESC"));
+    insta::assert_snapshot!("status_line", status_line(&status_view(), &style(80)));
+}
+
+#[test]
+fn the_status_screen_with_awkward_names() {
+    insta::assert_snapshot!("status_hostile", at_widths(&[120, 80, 60, 39], |s| status(&hostile_status(), s)));
+}
+
+#[test]
+fn metrics_as_a_chart() {
+    let view = metrics_view(wave(60));
+    insta::assert_snapshot!("chart", at_widths(&[120, 80, 60, 40], |s| metrics_chart(&view, s)));
+    insta::assert_snapshot!("chart_ascii", metrics_chart(&view, &Style { unicode: false, ..style(80) }));
+    let one = metrics_view(points(1, |_| Some(640.0)));
+    insta::assert_snapshot!("chart_one_point", metrics_chart(&one, &style(60)));
+    let many = metrics_view(wave(10_000));
+    insta::assert_snapshot!("chart_10000_points", metrics_chart(&many, &style(80)));
+    let none = metrics_view(points(3, |_| None));
+    insta::assert_snapshot!("chart_no_data", metrics_chart(&none, &style(80)));
+}
+
+#[test]
+fn metrics_as_a_table() {
+    insta::assert_snapshot!("groups", at_widths(&[120, 80, 60, 39], |s| metrics_table(&grouped_view(6), s)));
+    insta::assert_snapshot!("steps", at_widths(&[80, 60], |s| metrics_table(&metrics_view(wave(8)), s)));
+    insta::assert_snapshot!("lines", metrics_line(&metrics_view(wave(4)), &style(80)));
+    let mut trend = grouped_view(3);
+    trend.step_ms = Some(60_000);
+    for row in &mut trend.data {
+        row.points = Some(wave(30));
+    }
+    insta::assert_snapshot!("groups_over_time", at_widths(&[80, 60], |s| metrics_table(&trend, s)));
+    let mut single = metrics_view(vec![]);
+    single.data[0].points = None;
+    single.step_ms = None;
+    insta::assert_snapshot!("single", metrics_table(&single, &style(80)));
+}
+
+#[test]
+fn single_events() {
+    insta::assert_snapshot!("events", at_widths(&[120, 80, 60], |s| events(&events_view(), s)));
+}
+
+#[test]
+fn empty_screens_differ_by_their_reason() {
+    use ax_storage::query::plan::{Kinds, Label};
+    let now = Timestamp::from_millis(NOW);
+    let caches = Kinds { requests: false, caches: true, rates: false };
+    let known = Known {
+        label: Label::Provider,
+        asked: "Claude\u{7}".into(),
+        near: Some("claude".into()),
+        values: ["claude", "gemini", "openai"].map(Into::into).to_vec(),
+    };
+    let reasons = [
+        Emptiness::NothingYet,
+        Emptiness::NothingInRange { newest: now.minus_ms(3 * 86_400_000 + 5) },
+        Emptiness::NoMatch { known: vec![known] },
+        Emptiness::NoMatch { known: vec![] },
+        Emptiness::KindMissing { kinds: caches },
+    ];
+    let zone = Zone::utc();
+    let text = reasons.map(|why| format!("---- {why:?}\n{}", empty(&why, "/home/me/store", now, &zone, &style(80))));
+    insta::assert_snapshot!("empty", text.join("\n"));
+}
+
+/// What every text must hold: no line too long, nothing but newlines that could move the cursor.
+fn check(text: &str, columns: usize) {
+    for line in text.lines() {
+        assert!(super::width(line) <= columns, "{} > {columns}: {line}\n{text}", super::width(line));
+        assert_eq!(line.trim_end(), line, "no spaces at the end");
+    }
+    assert!(!text.chars().any(|c| c != '\n' && crate::error::escaped(&c.to_string()) != c.to_string()), "{text:?}");
+}
+
+#[test]
+fn two_hundred_rows_are_all_there_and_fit() {
+    for columns in [40, 60, 80, 120] {
+        let text = metrics_table(&grouped_view(200), &style(columns));
+        check(&text, columns);
+        assert_eq!((0..200).filter(|i| *i < 6 || text.contains(&format!("m{i} "))).count(), 200);
+    }
+}
+
+mod properties {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof![
+            any::<String>(),
+            "[a-z0-9-]{0,256}",
+            proptest::collection::vec(
+                prop_oneof![
+                    Just('\u{1b}'),
+                    Just('\u{0}'),
+                    Just('\u{202e}'),
+                    Just('\n'),
+                    Just('日'),
+                    Just('👩'),
+                    Just('\u{200d}'),
+                    Just('\u{301}'),
+                    Just('\u{fe0f}'),
+                    Just('\u{9b}'),
+                    Just('🇩'),
+                    Just('e'),
+                ],
+                0..64
+            )
+            .prop_map(|c| c.into_iter().collect()),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn the_status_screen_fits_and_is_safe(
+            names in proptest::collection::vec(name(), 1..6),
+            numbers in proptest::collection::vec((0_u64..10_000_000, 0.0..600_000.0_f64, 0_u128..100_000_000), 6),
+            columns in 60_usize..200,
+            unicode in any::<bool>(),
+            narrow in 20_usize..40,
+        ) {
+            let mut view = status_view();
+            view.data = names.iter().zip(&numbers).map(|(name, (n, ms, cents))| {
+                let total = total(*n, n / 3, [*ms, ms * 2.0, ms * 3.0], *cents, cents * 7);
+                provider(name, State::Degraded, &["many calls failed"], total, &[1.0, *ms])
+            }).collect();
+            let style = Style { unicode, demo: true, ..style(columns) };
+            let text = status(&view, &style);
+            check(&text, columns);
+            for (_, (n, ms, _)) in names.iter().zip(&numbers) {
+                prop_assert!(text.contains(&count((*n).into())), "requests are whole");
+                prop_assert!(*n == 0 || text.contains(&duration_ms(ms * 2.0)), "p95 is whole");
+            }
+            check(&status(&view, &Style { width: narrow, ..style }), narrow);
+        }
+
+        #[test]
+        fn a_chart_fits_whatever_its_points(
+            n in prop_oneof![1_u64..5, 1_u64..300, Just(10_000)],
+            columns in 40_usize..200,
+            scale in prop_oneof![Just(0.0), 1e-6..1e12_f64],
+            seed in any::<u64>(),
+            unicode in any::<bool>(),
+            unit in prop_oneof![Just(Unit::Time), Just(Unit::Money), Just(Unit::Ratio), Just(Unit::Count), Just(Unit::PerSecond)],
+        ) {
+            let mut random = fastrand::Rng::with_seed(seed);
+            let values: Vec<_> = (0..n).map(|_| (random.u8(..) > 40).then(|| random.f64() * scale)).collect();
+            let mut view = metrics_view(points(n, |i| values[usize::try_from(i).unwrap()]));
+            view.unit = unit;
+            view.only = String::new();
+            let style = Style { unicode, ..style(columns) };
+            let text = chart::chart(&view, view.data[0].points.as_ref().unwrap(), &style);
+            check(&text, columns);
+            prop_assert_eq!(text.is_empty(), values.iter().all(Option::is_none));
+            if let Some(peak) = values.iter().flatten().copied().reduce(f64::max) {
+                prop_assert!(text.contains(&format!("peak {}", figure(peak, unit))), "{}", text);
+            }
+        }
+
+        #[test]
+        fn groups_fit_and_keep_their_figures(names in proptest::collection::vec(name(), 0..8), columns in 40_usize..200) {
+            let mut view = grouped_view(names.len());
+            for (row, name) in view.data.iter_mut().zip(&names) {
+                row.labels.0[0].1 = name.as_str().into();
+            }
+            let text = metrics_table(&view, &style(columns));
+            check(&text, columns);
+            for row in &view.data {
+                prop_assert!(text.contains(&number(row.value, view.unit, &style(columns))));
+            }
+        }
+
+        #[test]
+        fn clipped_text_is_never_wider_than_asked(text in name(), columns in 0_usize..40) {
+            let safe = super::super::text::name(&text);
+            prop_assert!(super::super::width(&clip(&safe, columns, &style(80))) <= columns);
+        }
+    }
 }

@@ -38,9 +38,9 @@ pub(super) fn point(t: Timestamp, zone: &Zone, span_ms: u64, step_ms: u64) -> St
     }
 }
 
-/// A time with milliseconds, and its day.
-pub(super) fn exact(t: Timestamp, zone: &Zone) -> String {
-    format(t, zone, "%m-%d %H:%M:%S%.3f")
+/// A time with milliseconds, with its day where that is not clear.
+pub(super) fn exact(t: Timestamp, zone: &Zone, with_day: bool) -> String {
+    format(t, zone, if with_day { "%m-%d %H:%M:%S%.3f" } else { "%H:%M:%S%.3f" })
 }
 
 /// A window: `Mon 16 Nov 18:15 to 19:15 UTC`.
