@@ -1,5 +1,6 @@
 //! The demo's traffic from import to screen: what the views say is what the events say.
 #![cfg(feature = "cli")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 
