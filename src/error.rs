@@ -7,6 +7,8 @@ use ax_storage::tier::db::DbError;
 use ax_storage::{OpenError, TickError};
 use serde::Serialize;
 
+pub use crate::words::escaped;
+
 /// What went wrong, as scripts tell failures apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -235,27 +237,6 @@ pub fn plain(cause: &std::io::Error) -> String {
         Some(at) => text[..at].to_owned(),
         None => text,
     }
-}
-
-/// Text with everything escaped that could move a cursor or turn the reading direction: control
-/// characters (C0, DEL, C1) and bidirectional marks. `\n` is one of them.
-pub fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if hostile(c) => out.extend(c.escape_unicode()),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-fn hostile(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 #[cfg(test)]

@@ -10,7 +10,8 @@ use std::fmt::{self, Write};
 use ax_storage::event::{CostSource, NanoUsd};
 use ax_storage::row::{Body, Maybe, NameId, Names, Row};
 
-use crate::import::{Key, is_formula, is_hidden};
+use crate::import::{Key, is_formula};
+use crate::words::is_hidden;
 
 /// Appends the event as a line of NDJSON, line end included.
 pub fn ndjson(out: &mut String, names: &Names, row: &Row) {
@@ -163,7 +164,11 @@ fn quoted(out: &mut String, text: &str) {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
-            c if is_hidden(c) => add(out, format_args!("\\u{:04x}", u32::from(c))),
+            c if is_hidden(c) => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    add(out, format_args!("\\u{unit:04x}"));
+                }
+            }
             c => out.push(c),
         }
     }

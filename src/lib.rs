@@ -17,6 +17,7 @@ pub mod query;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod render;
+pub mod words;
 
 pub use aggregator::Monitor;
 pub use collector::{Cache, Collector, Event, Measurement, NanoUsd, Outcome, RateLimit, Request, Timestamp, Tokens};

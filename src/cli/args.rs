@@ -133,6 +133,17 @@ pub(crate) enum Command {
     Man(ManArgs),
 }
 
+impl Command {
+    /// Whether its own flags ask for JSON, as `--json` does.
+    pub(crate) fn is_json(&self) -> bool {
+        match self {
+            Self::Status(args) => args.format == Some(StatusFormat::Json),
+            Self::Metrics(args) => args.format == Some(MetricsFormat::Json),
+            _ => false,
+        }
+    }
+}
+
 /// How every provider is doing: requests, latency, errors, cost
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = "\
@@ -202,6 +213,7 @@ pub(crate) struct MetricsArgs {
 pub(crate) enum MetricsFormat {
     Table,
     Chart,
+    Line,
     Json,
 }
 

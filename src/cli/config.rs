@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 
 use crate::error::{Failure, Kind, Result, plain};
+use crate::words::nearest;
 
 /// Everything the file can say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -88,15 +89,6 @@ fn explain(error: &toml::de::Error, text: &str, name: &str) -> Failure {
         None if unknown => failure.hint(format!("settings are {}", KEYS[1..].join(", "))),
         _ => failure,
     }
-}
-
-/// The known word nearest to `word`, when it is near enough to be meant.
-pub(crate) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|k| (strsim::jaro_winkler(&word.to_lowercase(), &k.to_lowercase()), k))
-        .filter(|(score, _)| *score > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, k)| k)
 }
 
 #[cfg(test)]

@@ -18,6 +18,8 @@ use crate::cli::screen::{Screen, Surroundings};
 use crate::cli::time;
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped};
+use crate::render::{Style, WIDTH_UNLIMITED};
+use crate::words::nearest;
 
 /// The time span without `--range`.
 const RANGE_DEFAULT: &str = "1h";
@@ -214,6 +216,16 @@ impl Context {
         once(&self.screen, || Ok(Screen::decide(self.color_origin()?.0, self.flags.ascii, &Surroundings::look())))
     }
 
+    /// How to draw on stdout.
+    ///
+    /// # Errors
+    /// As [`Context::screen`].
+    pub(crate) fn style(&self) -> Result<Style> {
+        let screen = self.screen()?;
+        let width = if screen.unlimited { WIDTH_UNLIMITED } else { screen.width };
+        Ok(Style { width, color: screen.color, unicode: screen.unicode, demo: self.demo })
+    }
+
     /// The time span of a question, from flags or the settings' default.
     ///
     /// # Errors
@@ -356,6 +368,11 @@ impl Context {
         self.warnings.take()
     }
 
+    /// Keeps the warnings of an answer that is shown as text.
+    pub(crate) fn warn_all(&self, warnings: &[Warning]) {
+        warnings.iter().for_each(|w| self.warn(w.code, &w.message));
+    }
+
     /// Shows the warnings that are left on stderr.
     pub(crate) fn show_warnings(&self) {
         for warning in self.warnings.take() {
@@ -411,7 +428,7 @@ fn named_zone(name: &str, origin: &str) -> Result<Zone> {
     Zone::load(name).map_err(|e| {
         let failure = Failure::usage(format!("{origin}: {e}"));
         let known: Vec<String> = jiff::tz::db().available().map(|z| z.to_string()).collect();
-        match config::nearest(name, known.iter().map(String::as_str)) {
+        match nearest(name, known.iter().map(String::as_str)) {
             Some(near) => failure.hint(format!("did you mean {near}?")),
             None => failure.hint("zones have names such as Europe/Berlin or UTC"),
         }

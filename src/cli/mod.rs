@@ -31,11 +31,12 @@ pub fn main() -> ExitCode {
 
 /// Runs a command line and says how it ended.
 fn run(args: &[OsString]) -> u8 {
-    let monitor = match args::parse(args) {
+    let mut monitor = match args::parse(args) {
         Ok(monitor) => monitor,
         Err(error) => return explain_usage(&error, asks_for_json(args)),
     };
-    let json = monitor.global.json;
+    let json = monitor.global.json || monitor.command.as_ref().is_some_and(Command::is_json);
+    monitor.global.json = json;
     let done = Context::new(monitor.global).and_then(|context| {
         let done = commands::run(&monitor.command.unwrap_or(Command::Status(args::StatusArgs::default())), &context);
         context.show_warnings();

@@ -3,6 +3,8 @@
 use ax_storage::event::Invalid;
 use ax_storage::time::Timestamp;
 
+use crate::words::push_escaped;
+
 /// The reason for which one line is refused. Its text is the `reason` of reports.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LineError {
@@ -106,17 +108,12 @@ pub enum LineError {
 /// A piece of the input fit for a message: short, without control characters.
 pub(crate) fn shown(text: &str) -> String {
     const CHARS_MAX: usize = 60;
-    let mut out: String = text.chars().take(CHARS_MAX).flat_map(visible).collect();
+    let mut out = String::new();
+    text.chars().take(CHARS_MAX).for_each(|c| push_escaped(&mut out, c));
     if text.chars().nth(CHARS_MAX).is_some() {
         out.push('…');
     }
     out
-}
-
-/// Escapes what could move the cursor or reorder text.
-fn visible(c: char) -> impl Iterator<Item = char> {
-    let (plain, escaped) = if is_hidden(c) { (None, Some(c.escape_unicode())) } else { (Some(c), None) };
-    plain.into_iter().chain(escaped.into_iter().flatten())
 }
 
 /// The store's reason, as the sink reports it.
@@ -147,10 +144,4 @@ pub enum ImportError {
     /// The store refused. Chunks before are in it.
     #[error(transparent)]
     Store(SinkError),
-}
-
-/// What a terminal or a reader's eye could be misled by: control characters, invisible and reordering ones.
-pub(crate) fn is_hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

@@ -139,7 +139,7 @@ mod tests {
             let (text, marks) = (lines[2], lines[3]);
             let column = text[..text.find("mean").unwrap()].width();
             assert_eq!(marks.find("^^^^").unwrap(), column, "{drawn}");
-            assert!(!drawn.chars().any(|c| c != '\n' && crate::query::error::is_unsafe(c)), "{drawn:?}");
+            assert!(!drawn.chars().any(|c| c != '\n' && crate::words::is_hidden(c)), "{drawn:?}");
         }
     }
 

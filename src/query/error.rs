@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+pub(crate) use crate::words::{nearest, push_escaped};
+
 /// A stretch of the input, in bytes, on character boundaries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Span {
@@ -85,39 +87,6 @@ pub(crate) fn shortened(text: &str) -> String {
         push_escaped(&mut out, c);
     }
     out
-}
-
-/// Appends `c`, as `\u{..}` when it could move a cursor or turn the direction of text.
-pub(crate) fn push_escaped(out: &mut String, c: char) {
-    if is_unsafe(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
-}
-
-/// Control characters, and the invisible ones that reorder, join or hide text.
-pub(crate) fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
-/// Longest name that is compared with known ones.
-const NAME_MAX: usize = 32;
-
-/// The known name nearest to `name`, when it is near: at most a third of its letters differ.
-pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let length = name.chars().count();
-    if length > NAME_MAX {
-        return None;
-    }
-    let near = (length / 3).min(3);
-    let lower = name.to_ascii_lowercase();
-    let mut best: Option<(usize, &str)> = None;
-    for candidate in known {
-        let distance = if candidate == lower { 0 } else { strsim::osa_distance(name, candidate) };
-        if distance <= near && best.is_none_or(|(d, _)| distance < d) {
-            best = Some((distance, candidate));
-        }
-    }
-    best.map(|(_, candidate)| candidate)
 }
 
 /// The hint for a name that was nearly right.

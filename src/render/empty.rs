@@ -14,7 +14,6 @@ pub fn empty(why: &Emptiness, place: &str, now: Timestamp, zone: &Zone, style: &
 }
 
 fn body(why: &Emptiness, place: &str, now: Timestamp, zone: &Zone, style: &Style) -> String {
-    let command = style.command();
     match why {
         Emptiness::NothingYet => format!(
             "No events yet in {}.\n\n\
@@ -28,7 +27,7 @@ fn body(why: &Emptiness, place: &str, now: Timestamp, zone: &Zone, style: &Style
         Emptiness::NothingInRange { newest } => {
             let age = now.since(*newest);
             format!(
-                "Nothing in this range: the newest event is {} old ({}).\n\nTry  {command} --range {}\n",
+                "Nothing in this range: the newest event is {} old ({}).\n\nTry  --range {}\n",
                 when::ago(age),
                 when::moment(*newest, zone),
                 wide_enough(age)

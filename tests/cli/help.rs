@@ -75,7 +75,7 @@ fn help_of_a_command_is_short_with_h() {
                              user, status, error, key, kind, service_tier]
           --step <WIDTH>     One point for each such stretch of time: 1m, 5m, 1h, 1d …
           --format <FORMAT>  Layout [default: chart on a terminal when there is one group, else table]
-                             [possible values: table, chart, json]
+                             [possible values: table, chart, line, json]
       -h, --help             Print help (see more with '--help')
 
     Metrics
@@ -172,7 +172,9 @@ fn mistyped_words_get_the_right_ones() {
     exit 2
     --- stderr
     error: invalid value 'pie' for '--format <FORMAT>'
-      [possible values: table, chart, json]
+      [possible values: table, chart, line, json]
+
+      tip: a similar value exists: 'line'
 
     For more information, try '--help'.
     ");

@@ -2,36 +2,74 @@
 
 use ax_storage::query::series::Series;
 
-use crate::cli::args::MetricsArgs;
+use crate::cli::args::{MetricsArgs, MetricsFormat};
+use crate::cli::commands::nothing::{Asked, events};
 use crate::cli::commands::{elapsed_ms, only};
-use crate::cli::config::nearest;
 use crate::cli::context::Context;
 use crate::cli::time;
-use crate::dashboard::MetricsQuestion;
+use crate::dashboard::{MetricsQuestion, automatic_step};
 use crate::error::{Failure, Result};
-use crate::metric::{Aggregation, Metric};
+use crate::metric::{self, Aggregation, Metric};
+use crate::render;
+use crate::words::nearest;
 
 /// Asks.
 pub(crate) fn run(args: &MetricsArgs, context: &Context) -> Result<u8> {
-    let question = question(args, context)?;
-    let series = match context.store()? {
+    let format = format(args, context)?;
+    let question = question(args, format, context)?;
+    let store = context.store()?;
+    let series = match &store {
         Some(store) => store.run(&question.plan())?,
         None => Series { range: Some(question.range), ..Series::default() },
     };
     let mut view = question.view(&series, context.now(), elapsed_ms(context));
-    view.warnings.extend(context.take_warnings());
-    context.print_json(&view)?;
+    let kinds = metric::kinds(question.metric);
+    let empty = events(&series.all, kinds) == 0;
+    let asked = Asked { range: question.range, only: &question.only, kinds, zone: &question.zone };
+    if let Some(store) = store.as_ref().filter(|_| context.json() || !empty) {
+        asked.warn_of_unknown(store, empty, context)?;
+    }
+    if format == MetricsFormat::Json {
+        view.warnings.extend(context.take_warnings());
+        context.print_json(&view)?;
+        return Ok(0);
+    }
+    context.warn_all(&view.warnings);
+    if empty {
+        asked.explain(store.as_ref(), context)?;
+        return Ok(0);
+    }
+    let style = context.style()?;
+    context.print(&match format {
+        MetricsFormat::Chart => render::metrics_chart(&view, &style),
+        MetricsFormat::Line => render::metrics_line(&view, &style),
+        _ => render::metrics_table(&view, &style),
+    })?;
     Ok(0)
 }
 
-fn question(args: &MetricsArgs, context: &Context) -> Result<MetricsQuestion> {
-    let metric = metric(args.metric.as_deref())?;
+/// The layout: JSON when asked for, else as named, else a chart where a person looks at one line.
+fn format(args: &MetricsArgs, context: &Context) -> Result<MetricsFormat> {
+    Ok(match args.format {
+        _ if context.json() => MetricsFormat::Json,
+        Some(format) => format,
+        None if args.by.is_empty() && context.screen()?.terminal => MetricsFormat::Chart,
+        None => MetricsFormat::Table,
+    })
+}
+
+fn question(args: &MetricsArgs, format: MetricsFormat, context: &Context) -> Result<MetricsQuestion> {
+    let metric = named(args.metric.as_deref())?;
     let info = metric.info();
     let aggregation = match &args.agg {
         Some(text) => aggregation(text)?,
         None => info.default,
     };
-    let step = args.step.as_deref().map(time::step).transpose()?;
+    let range = context.range(&args.span)?;
+    let step = match &args.step {
+        Some(text) => Some(time::step(text)?),
+        None => (format == MetricsFormat::Chart).then(|| automatic_step(range)),
+    };
     if args.agg.is_some() && !info.allowed.has(aggregation) {
         let named = Aggregation::NAMED.iter().filter(|a| info.allowed.has(**a)).map(|a| a.name());
         let named = named.collect::<Vec<_>>().join(", ");
@@ -45,7 +83,7 @@ fn question(args: &MetricsArgs, context: &Context) -> Result<MetricsQuestion> {
     Ok(MetricsQuestion {
         metric,
         aggregation,
-        range: context.range(&args.span)?,
+        range,
         range_text: context.range_text(&args.span)?,
         only: only(&args.only),
         group: args.by.iter().map(|by| by.0).collect(),
@@ -54,7 +92,7 @@ fn question(args: &MetricsArgs, context: &Context) -> Result<MetricsQuestion> {
     })
 }
 
-fn metric(name: Option<&str>) -> Result<Metric> {
+fn named(name: Option<&str>) -> Result<Metric> {
     let Some(name) = name else {
         return Err(Failure::usage("which metric?").hint("ax monitor metrics latency; `--help` lists them all"));
     };

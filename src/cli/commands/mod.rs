@@ -7,6 +7,7 @@ mod export;
 mod import;
 mod man;
 mod metrics;
+mod nothing;
 mod serve;
 mod status;
 mod store;

@@ -1,14 +1,16 @@
 //! `ax monitor status`: how every provider does.
 
 use ax_storage::Store;
-use ax_storage::query::plan::{Label, Plan};
+use ax_storage::query::plan::{Kinds, Label, Plan};
 use ax_storage::query::series::Series;
 
-use crate::cli::args::{SpanArgs, StatusArgs};
+use crate::cli::args::{SpanArgs, StatusArgs, StatusFormat};
 use crate::cli::commands::elapsed_ms;
+use crate::cli::commands::nothing::Asked;
 use crate::cli::context::Context;
 use crate::dashboard::{Only, StatusQuestion, StatusSeries, Upkeep};
 use crate::error::Result;
+use crate::render;
 
 /// Shows.
 pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<u8> {
@@ -20,13 +22,32 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<u8> {
         verbose: args.verbose,
         zone: context.zone()?.clone(),
     };
-    let (series, upkeep) = match context.store()? {
-        Some(store) => answers(&store, question.plans())?,
+    let store = context.store()?;
+    let (series, upkeep) = match &store {
+        Some(store) => answers(store, question.plans())?,
         None => (nothing(&question), Upkeep::default()),
     };
     let mut view = question.view(&series, upkeep, context.now(), elapsed_ms(context));
-    view.warnings.extend(context.take_warnings());
-    context.print_json(&view)?;
+    let empty = view.data.is_empty() && view.events == 0;
+    let asked = Asked { range: question.range, only: &question.only, kinds: Kinds::ALL, zone: &question.zone };
+    if let Some(store) = store.as_ref().filter(|_| context.json() || !empty) {
+        asked.warn_of_unknown(store, empty, context)?;
+    }
+    if context.json() {
+        view.warnings.extend(context.take_warnings());
+        context.print_json(&view)?;
+        return Ok(0);
+    }
+    context.warn_all(&view.warnings);
+    if empty {
+        asked.explain(store.as_ref(), context)?;
+        return Ok(0);
+    }
+    let style = context.style()?;
+    context.print(&match args.format {
+        Some(StatusFormat::Line) => render::status_line(&view, &style),
+        _ => render::status(&view, &style),
+    })?;
     Ok(0)
 }
 

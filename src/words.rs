@@ -1,0 +1,77 @@
+//! Words as people meet them: hidden characters made visible, and the known word nearest to a
+//! mistyped one.
+
+/// Longest word that is compared with known ones, in characters.
+const WORD_MAX: usize = 32;
+
+/// Whether a terminal or a reader's eye could be misled by `c`: control characters, and the
+/// invisible ones that reorder, join or hide text.
+pub fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// Appends `c`, as `\u{..}` when it is hidden.
+pub fn push_escaped(out: &mut String, c: char) {
+    if is_hidden(c) { out.extend(c.escape_unicode()) } else { out.push(c) }
+}
+
+/// Text with everything hidden made visible; line ends and tabs as `\n`, `\r`, `\t`.
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c => push_escaped(&mut out, c),
+        }
+    }
+    out
+}
+
+/// The known word nearest to `word`, when it is near: at most a third of its letters differ.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let length = word.chars().count();
+    if length > WORD_MAX {
+        return None;
+    }
+    let near = (length / 3).min(3);
+    let lower = word.to_ascii_lowercase();
+    let mut best: Option<(usize, &str)> = None;
+    for candidate in known {
+        let distance = if candidate == lower { 0 } else { strsim::osa_distance(word, candidate) };
+        if distance <= near && best.is_none_or(|(d, _)| distance < d) {
+            best = Some((distance, candidate));
+        }
+    }
+    best.map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_hidden_becomes_visible() {
+        assert_eq!(escaped("\x1b[2J\u{202e}\u{9b}\u{e0041}é日"), "\\u{1b}[2J\\u{202e}\\u{9b}\\u{e0041}é日");
+        assert_eq!(escaped("a\r\n\tb"), "a\\r\\n\\tb");
+        assert!(!escaped("\0\u{7f}\u{200d}\u{feff}").chars().any(is_hidden));
+    }
+
+    #[test]
+    fn a_near_word_is_found_and_a_far_one_is_not() {
+        let known = ["latency", "cost", "Europe/Berlin"];
+        for (word, found) in [
+            ("latancy", Some("latency")),
+            ("LATENCY", Some("latency")),
+            ("Europe/Berln", Some("Europe/Berlin")),
+            ("cots", Some("cost")),
+            ("zzz", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, known), found, "{word}");
+        }
+    }
+}
