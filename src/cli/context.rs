@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::cli::args::{ColorChoice, Global, SpanArgs};
 use crate::cli::config::{self, Color, Config};
 use crate::cli::screen::{Screen, Surroundings};
+use crate::cli::text::age;
 use crate::cli::time;
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped};
@@ -380,16 +381,29 @@ impl Context {
         }
     }
 
-    /// Warns when events wait for an upkeep that nobody does.
-    pub(crate) fn warn_of_backlog(&self, oldest: Option<Timestamp>) {
+    /// Warns when events wait for an upkeep that nobody does. They are only counted when no pass
+    /// has ended for that long.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub(crate) fn warn_of_backlog(&self, store: Option<&Store>) -> Result<()> {
+        let stale = |store: &&Store| store.last_tick().is_none_or(|last| self.now.since(last) > BACKLOG_MS_MAX);
+        if let Some(store) = store.filter(stale) {
+            self.warn_of_old(store.backlog()?.oldest);
+        }
+        Ok(())
+    }
+
+    /// Warns when the earliest event that is not rolled up is too old.
+    pub(crate) fn warn_of_old(&self, oldest: Option<Timestamp>) {
         let Some(age_ms) = oldest.map(|t| self.now.since(t)).filter(|age| *age > BACKLOG_MS_MAX) else {
             return;
         };
         self.warn(
             "backlog",
             format!(
-                "events of the last {} min wait to be rolled up and nobody does it: run `ax monitor tick`, or keep `ax monitor serve` running",
-                age_ms / 60_000
+                "events of the last {} wait to be rolled up and nobody does it: run `ax monitor tick`, or keep `ax monitor serve` running",
+                age(age_ms)
             ),
         );
     }

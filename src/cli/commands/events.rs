@@ -40,6 +40,7 @@ pub(crate) fn run(args: &EventsArgs, context: &Context) -> Result<u8> {
     if let Some(store) = store.as_ref().filter(|_| context.json() || !empty) {
         asked.warn_of_unknown(store, empty, context)?;
     }
+    context.warn_of_backlog(store.as_ref())?;
     if context.json() {
         view.warnings.extend(context.take_warnings());
         context.print_json(&view)?;

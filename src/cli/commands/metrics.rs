@@ -29,6 +29,7 @@ pub(crate) fn run(args: &MetricsArgs, context: &Context) -> Result<u8> {
     if let Some(store) = store.as_ref().filter(|_| context.json() || !empty) {
         asked.warn_of_unknown(store, empty, context)?;
     }
+    context.warn_of_backlog(store.as_ref())?;
     if format == MetricsFormat::Json {
         view.warnings.extend(context.take_warnings());
         context.print_json(&view)?;

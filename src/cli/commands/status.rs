@@ -33,6 +33,7 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<u8> {
     if let Some(store) = store.as_ref().filter(|_| context.json() || !empty) {
         asked.warn_of_unknown(store, empty, context)?;
     }
+    context.warn_of_backlog(store.as_ref())?;
     if context.json() {
         view.warnings.extend(context.take_warnings());
         context.print_json(&view)?;
@@ -52,13 +53,12 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<u8> {
 }
 
 fn answers(store: &Store, plans: StatusSeries<Plan>) -> Result<(StatusSeries<Series>, Upkeep)> {
-    let series = StatusSeries {
-        window: store.run(&plans.window)?,
-        recent: store.run(&plans.recent)?,
-        today: store.run(&plans.today)?,
-        known: store.run(&plans.known)?,
-        models: plans.models.as_ref().map(|plan| store.run(plan)).transpose()?,
-    };
+    let StatusSeries { window, recent, today, known, models } = plans;
+    let plans: Vec<Plan> = [window, recent, today, known].into_iter().chain(models).collect();
+    let mut series = store.run_all(&plans)?.into_iter();
+    let mut next = || series.next().unwrap_or_default();
+    let (window, recent, today, known) = (next(), next(), next(), next());
+    let series = StatusSeries { window, recent, today, known, models: series.next() };
     let recorders = store.recorders()?;
     let dropped = recorders.dropped.iter().map(|(reason, n)| (reason.name().to_owned(), *n)).collect();
     Ok((series, Upkeep { recorders: recorders.live, dropped }))

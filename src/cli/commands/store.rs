@@ -56,7 +56,7 @@ fn as_map<S: Serializer>(pairs: &[(&'static str, u64)], serializer: S) -> Result
 fn info(context: &Context) -> Result<u8> {
     let store = context.existing_store()?;
     let info = store.info()?;
-    context.warn_of_backlog(info.backlog_oldest);
+    context.warn_of_old(info.backlog_oldest);
     for problem in &info.problems {
         context.warn("damaged", problem);
     }
@@ -72,7 +72,7 @@ fn info(context: &Context) -> Result<u8> {
         generated_at: context.now().to_string(),
         path,
         events_raw: info.events_raw,
-        buckets: info.buckets.clone(),
+        buckets: info.buckets.iter().map(|(table, n)| (plain(table), *n)).collect(),
         bytes: BytesView { redb: info.bytes.redb, journal: info.bytes.journal, raw: info.bytes.raw },
         oldest: info.oldest.map(|t| t.to_string()),
         newest: info.newest.map(|t| t.to_string()),
@@ -86,6 +86,11 @@ fn info(context: &Context) -> Result<u8> {
         warnings: context.take_warnings(),
     })?;
     Ok(0)
+}
+
+/// A table's name as people know it: the tiers are `1m`, `5m` …
+fn plain(table: &'static str) -> &'static str {
+    table.trim_start_matches("tier_")
 }
 
 fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, context: &Context) -> String {
@@ -110,7 +115,7 @@ fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, conte
             bytes(info.bytes.journal)
         ),
     );
-    let rows: Vec<String> = info.buckets.iter().map(|(name, n)| format!("{name} {}", count(*n))).collect();
+    let rows: Vec<String> = info.buckets.iter().map(|(table, n)| format!("{} {}", plain(table), count(*n))).collect();
     line("buckets", rows.join(" · "));
     line("days in", zone.to_owned());
     line("recorders", format!("{} alive", count(info.writers_live)));
