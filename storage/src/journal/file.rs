@@ -1,7 +1,7 @@
 //! One journal file of a recorder: made under a temporary name, locked, renamed, given space.
 
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -53,23 +53,9 @@ impl OwnFile {
         }
     }
 
-    /// Sets space aside, so that the medium refuses now and not when a page is written.
-    ///
-    /// # Errors
-    /// `EFBIG` without a signal where the process may not write that far, else what the system says.
-    pub(crate) fn set_aside(&self, from: u32, to: u32) -> io::Result<()> {
-        allowed(u64::from(to))?;
-        // Not `posix_fallocate`, which writes zeros where the file system cannot do it.
-        // SAFETY: a system call on a descriptor that `self` keeps open.
-        let done = unsafe {
-            libc::fallocate(
-                self.file.as_raw_fd(),
-                0,
-                libc::off_t::from(from),
-                libc::off_t::from(to.saturating_sub(from)),
-            )
-        };
-        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    /// Its descriptor, open as long as `self` is there.
+    pub(crate) fn raw_fd(&self) -> RawFd {
+        self.file.as_raw_fd()
     }
 
     /// Notes the recorder's drop counters in the header. A header that cannot be written keeps the
@@ -94,6 +80,31 @@ impl OwnFile {
         let _ = self.file.set_len(u64::from(end));
         true
     }
+}
+
+/// Sets space aside in an open file, so that the medium refuses now and not when a page is written.
+///
+/// # Errors
+/// `EFBIG` without a signal where the process may not write that far, else what the system says.
+pub(crate) fn set_aside(fd: RawFd, from: u32, to: u32) -> io::Result<()> {
+    allowed(u64::from(to))?;
+    let bytes = libc::off_t::from(to.saturating_sub(from));
+    loop {
+        // Not `posix_fallocate`, which writes zeros where the file system cannot do it.
+        // SAFETY: a system call; a descriptor that is none is an error.
+        if unsafe { libc::fallocate(fd, 0, libc::off_t::from(from), bytes) } == 0 {
+            return Ok(());
+        }
+        let error = io::Error::last_os_error();
+        if error.kind() != io::ErrorKind::Interrupted {
+            return Err(error);
+        }
+    }
+}
+
+/// What to try when the piece from `from` to `to` was refused.
+pub(crate) fn smaller_piece(from: u32, to: u32) -> u32 {
+    (from / FIRST_PIECE_BYTES * FIRST_PIECE_BYTES).saturating_add(FIRST_PIECE_BYTES).min(to)
 }
 
 /// The end of the piece that follows `room` bytes set aside so far.

@@ -9,6 +9,7 @@ mod frame;
 mod learn;
 mod log;
 mod look;
+mod mapped;
 mod names;
 mod pass;
 mod reader;

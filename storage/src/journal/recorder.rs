@@ -17,6 +17,7 @@ use crate::journal::file::can_be_mapped;
 use crate::journal::fork;
 use crate::journal::frame::{Buffer, Class, RequestNumbers, Who, compact};
 use crate::journal::log::{Log, Refused, Setup};
+use crate::journal::mapped::Mapped;
 use crate::journal::names::{Entry, SERIES_MAX, Table, USERS_MAX, WORDS_MAX};
 use crate::journal::written::Written;
 use crate::journal::{DropReason, Drops, JournalKind, RecorderOptions};
@@ -102,7 +103,19 @@ struct Naming {
 
 #[derive(Debug)]
 enum AnyLog {
+    Mapped(Mapped),
     Written(Written),
+}
+
+impl AnyLog {
+    fn new(setup: Setup) -> Self {
+        let mapped = match setup.options.kind {
+            JournalKind::Auto => can_be_mapped(&setup.options.journal_dir),
+            kind => kind == JournalKind::Mapped,
+        };
+        let setup = if mapped { Mapped::new(setup).map(Self::Mapped) } else { Err(setup) };
+        setup.unwrap_or_else(|setup| Self::Written(Written::new(setup)))
+    }
 }
 
 impl Recorder {
@@ -261,14 +274,10 @@ impl Core {
             crate::identity::random_u128().unwrap_or_else(|_| u128::from(now) << 64 | u128::from(std::process::id()));
         let setup = Setup { options: options.clone(), recorder, drops: Arc::clone(&drops) };
         let _ = crate::fs::create_dir(&options.journal_dir);
-        let _mapped = match options.kind {
-            JournalKind::Auto => can_be_mapped(&options.journal_dir),
-            kind => kind == JournalKind::Mapped,
-        };
         Self {
             generation: fork::generation(),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
-            log: AnyLog::Written(Written::new(setup)),
+            log: AnyLog::new(setup),
             drops,
             series: Table::new(Class::Series, SERIES_MAX),
             users: Table::new(Class::User, USERS_MAX),
@@ -510,6 +519,7 @@ impl Log for AnyLog {
     #[inline(always)]
     fn sequence(&self) -> u32 {
         match self {
+            Self::Mapped(log) => log.sequence(),
             Self::Written(log) => log.sequence(),
         }
     }
@@ -517,36 +527,42 @@ impl Log for AnyLog {
     #[inline(always)]
     fn append_slot(&self, sequence: u32, words: &[u64; 7]) -> Result<(), Refused> {
         match self {
+            Self::Mapped(log) => log.append_slot(sequence, words),
             Self::Written(log) => log.append_slot(sequence, words),
         }
     }
 
     fn append(&self, sequence: u32, payload: &[u8], name: bool) -> Result<u32, Refused> {
         match self {
+            Self::Mapped(log) => log.append(sequence, payload, name),
             Self::Written(log) => log.append(sequence, payload, name),
         }
     }
 
     fn flush(&self) -> io::Result<()> {
         match self {
+            Self::Mapped(log) => log.flush(),
             Self::Written(log) => log.flush(),
         }
     }
 
     fn note_drops(&self) {
         match self {
+            Self::Mapped(log) => log.note_drops(),
             Self::Written(log) => log.note_drops(),
         }
     }
 
     fn recorded(&self) -> u64 {
         match self {
+            Self::Mapped(log) => log.recorded(),
             Self::Written(log) => log.recorded(),
         }
     }
 
     fn stalls(&self) -> u64 {
         match self {
+            Self::Mapped(log) => log.stalls(),
             Self::Written(log) => log.stalls(),
         }
     }

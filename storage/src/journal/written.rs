@@ -15,7 +15,7 @@ use crate::clock::Stopwatch;
 use crate::fs;
 use crate::journal::DropReason;
 use crate::journal::crc::Crc;
-use crate::journal::file::{OwnFile, next_piece};
+use crate::journal::file::{OwnFile, next_piece, set_aside};
 use crate::journal::format::{
     FRAME_HEAD_BYTES, FRAME_SLOTS_MAX, HEADER_BYTES, LAST_NAME_AT, SLOT_BYTES, frame_place, frame_seed, slots_of,
 };
@@ -138,7 +138,7 @@ impl Current {
         let (offset, len) = (self.at, payload.len() as u32);
         if offset + bytes > self.room {
             let room = next_piece(self.room, file_bytes_max).max(offset + bytes);
-            match self.own.set_aside(self.room, room) {
+            match set_aside(self.own.raw_fd(), self.room, room) {
                 Ok(()) => {}
                 // The write itself will find out.
                 Err(e) if e.raw_os_error() == Some(libc::EOPNOTSUPP) => {}

@@ -10,7 +10,7 @@ use crate::journal::{Progress, Reader, list};
 use crate::row::{Batch, Body};
 use crate::time::DAY_MS;
 
-const KINDS: [JournalKind; 1] = [JournalKind::Written];
+const KINDS: [JournalKind; 2] = [JournalKind::Mapped, JournalKind::Written];
 const NOW: u64 = 1_700_000_000_000;
 
 fn ts(ms: u64) -> Timestamp {
