@@ -192,6 +192,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn aliases_are_found() {
+        for (alias, key) in [
+            ("at", Key::Ts),
+            ("timestamp", Key::Ts),
+            ("success", Key::Ok),
+            ("latency", Key::Latency),
+            ("cost", Key::Cost),
+            ("userId", Key::User),
+            ("savedCost", Key::SavedCost),
+            ("savedTokens", Key::SavedTokens),
+            ("tokens.input", Key::Input),
+            ("tokens.output", Key::Output),
+        ] {
+            assert_eq!(Key::find(alias.as_bytes()), Some(key), "{alias}");
+        }
+        for none in ["", "t", "tokens", "Ts", "latency_us", "input_token", "tokens.total", "cache_write_2h_tokens"] {
+            assert_eq!(Key::find(none.as_bytes()), None, "{none}");
+        }
+    }
+
+    #[test]
     fn every_canonical_name_is_found_again() {
         for (i, key) in Key::ALL.into_iter().enumerate() {
             assert_eq!(Key::find(key.name().as_bytes()), Some(key));
