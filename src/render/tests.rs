@@ -315,6 +315,16 @@ fn two_hundred_rows_are_all_there_and_fit() {
     }
 }
 
+/// A figure of twelve digits with a unit and a day beside it was wider than a narrow screen.
+#[test]
+fn a_peak_too_wide_to_point_at_goes_under_the_chart() {
+    let mut view = metrics_view(points(6_000, |_| Some(405_202_917_893.0)));
+    view.unit = Unit::PerSecond;
+    let text = chart::chart(&view, view.data[0].points.as_ref().unwrap(), &style(40));
+    check(&text, 40);
+    assert!(text.contains("peak 405,202,917,893/s"), "{text}");
+}
+
 mod properties {
     use super::*;
     use proptest::prelude::*;
