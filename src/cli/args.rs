@@ -286,6 +286,7 @@ pub(crate) struct EventsArgs {
 
 /// Take events as they happen: one from flags, or NDJSON from stdin
 #[derive(Clone, Debug, Default, Args)]
+#[command(allow_negative_numbers = true)]
 #[command(after_help = "\
 Without flags each line of stdin is one event, on disk as soon as it is read. A wrong line is
 refused with its number and reason, the others are taken.

@@ -81,6 +81,13 @@ impl Context {
         Ok(context)
     }
 
+    /// Surroundings like these for a command on made-up traffic in the store at `dir`: the clock
+    /// stands where the traffic ends.
+    pub(crate) fn for_demo(&self, flags: Global, dir: PathBuf) -> Result<Self> {
+        let at = flags.at.clone().unwrap_or_else(|| self.now.to_string());
+        Ok(Self { demo: true, ..Self::new(Global { store: Some(dir), at: Some(at), ..flags })? })
+    }
+
     /// The global flags.
     pub(crate) fn flags(&self) -> &Global {
         &self.flags
@@ -94,6 +101,16 @@ impl Context {
     /// The current time, for commands that run long; it stands still with `--at`.
     pub(crate) fn clock(&self) -> Timestamp {
         if self.stopped { self.now } else { SystemClock.now() }
+    }
+
+    /// Whether `--at` or `AX_MONITOR_NOW` stopped the clock.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.stopped
+    }
+
+    /// Counts the time of the command from here.
+    pub(crate) fn restart_watch(&mut self) {
+        self.watch = Stopwatch::start();
     }
 
     /// Time since the command started.

@@ -89,7 +89,7 @@ impl<'a> ErrorView<'a> {
 }
 
 /// Prints help, a version, or what is wrong with the command line.
-fn explain_usage(error: &clap::Error, json: bool) -> u8 {
+pub(crate) fn explain_usage(error: &clap::Error, json: bool) -> u8 {
     let help = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     if json && !help {
         return report(&usage_failure(error), true);

@@ -24,6 +24,9 @@ fn body(why: &Emptiness, place: &str, now: Timestamp, zone: &Zone, style: &Style
              Just looking?  ax monitor demo\n",
             text::name(place)
         ),
+        Emptiness::NothingInRange { newest } if *newest >= now => {
+            format!("Nothing in this range: the newest event is later ({}).\n", when::moment(*newest, zone))
+        }
         Emptiness::NothingInRange { newest } => {
             let age = now.since(*newest);
             format!(

@@ -2,12 +2,14 @@
 
 mod completions;
 mod config;
+mod demo;
 mod events;
 mod export;
 mod import;
 mod man;
 mod metrics;
 mod nothing;
+mod record;
 mod serve;
 mod status;
 mod store;
@@ -18,7 +20,7 @@ use ax_storage::query::plan::Label;
 use crate::cli::args::{Command, OnlyArgs};
 use crate::cli::context::Context;
 use crate::dashboard::Only;
-use crate::error::{Failure, Kind, Result};
+use crate::error::Result;
 
 /// Runs a command: its exit code, or why it failed.
 pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
@@ -31,10 +33,11 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Events(args) => events::run(args, context),
         Command::Export(args) => export::run(args, context),
         Command::Import(args) => import::run(args, context),
+        Command::Demo(args) => demo::run(args, context),
+        Command::Record(args) => record::run(args, context),
         Command::Serve(_) => serve::run(context),
         Command::Store(args) => store::run(args.verb.unwrap_or_default(), context),
         Command::Tick(_) => tick::run(context),
-        _ => Err(Failure::new(Kind::Bug, "this command is not there yet")),
     }
 }
 
