@@ -152,6 +152,21 @@ impl Cells {
         (group as usize * self.steps() + step) as CellId
     }
 
+    /// The group that a cell belongs to.
+    pub(crate) fn group_of(&self, cell: CellId) -> usize {
+        cell as usize / self.steps()
+    }
+
+    /// By group: its place among all of them in the order of their names.
+    pub(crate) fn group_ranks(&self, names: &LabelNames) -> Vec<u32> {
+        let text = |group: u32| self.group.iter().map(move |l| names.get(self.keys[group as usize][*l as usize]));
+        let mut order: Vec<u32> = (0..self.keys.len() as u32).collect();
+        order.sort_by(|a, b| text(*a).cmp(text(*b)));
+        let mut ranks = vec![0; order.len()];
+        (0..).zip(order).for_each(|(rank, group)| ranks[group as usize] = rank);
+        ranks
+    }
+
     #[inline]
     pub(crate) fn counters(&mut self, cell: CellId) -> &mut Counters {
         &mut self.counters[cell as usize]

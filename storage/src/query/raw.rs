@@ -18,7 +18,7 @@ use crate::time::{TimeRange, Timestamp};
 const JOINED_MS: u64 = 6 * 3_600_000;
 
 /// A limiter's decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Decision {
     key: NameId,
     ts: Timestamp,
@@ -153,8 +153,11 @@ impl Gathering<'_, '_> {
 
     /// Counts bursts among the decisions gathered: of each key those denied after one that was not.
     pub(crate) fn count_violations(&mut self) {
-        // At one moment the allowed ones count as earlier: the order in which they came is not kept.
-        self.decisions.sort_unstable();
+        // The order in which they came is not kept: at one moment the allowed ones count as earlier, and
+        // of those refused the one whose group's names come first. So an answer depends on the events
+        // alone, not on where they lie.
+        let ranks = self.cells.group_ranks(&self.names);
+        self.decisions.sort_unstable_by_key(|d| (d.key, d.ts, d.denied, ranks[self.cells.group_of(d.cell)]));
         let mut before: Option<Decision> = None;
         for decision in std::mem::take(&mut self.decisions) {
             let goes_on = before.is_some_and(|b| b.key == decision.key && b.denied);

@@ -75,7 +75,7 @@ pub struct Counters {
     /// Limiter decisions: refused.
     pub denied: u64,
     /// Of these, the first of each burst: its predecessor of the same key in the window was not
-    /// refused. Only when the plan asks for it, else 0.
+    /// refused. At one moment those let through come first. Only when the plan asks for it, else 0.
     pub violations: u64,
 }
 
