@@ -18,6 +18,10 @@ pub mod tier;
 pub mod time;
 pub mod verify;
 
+// Tests in `tests/common` are shared with the read path's own; there the crate has this name.
+#[cfg(test)]
+extern crate self as ax_storage;
+
 pub use identity::OpenError;
 pub use rollup::{TickError, TickReport};
 pub use store::Store;

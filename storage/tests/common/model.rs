@@ -1,26 +1,28 @@
 //! What an answer must be, counted event by event.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::OnceLock;
 
 use proptest::prelude::*;
 
 use super::random::{Event, EventBody};
-use crate::bucket::{Measure, Stat};
-use crate::event::CostSource;
-use crate::query::plan::{Compare, Filter, Label, Plan, Step};
-use crate::query::series::{Aggregate, Counters, Series};
-use crate::row::RateRow;
-use crate::time::{TimeRange, Timestamp};
+use ax_storage::bucket::{Measure, Stat};
+use ax_storage::event::CostSource;
+use ax_storage::query::plan::{Compare, Filter, Label, Plan, Reach, Step};
+use ax_storage::query::series::{Aggregate, Counters, Series};
+use ax_storage::query::{EventsSummary, QueryError};
+use ax_storage::row::{Names, RateRow, Row};
+use ax_storage::time::{TimeRange, Timestamp};
 
-pub(super) struct Expected<'a> {
-    pub(super) events: &'a [Event],
-    pub(super) plan: &'a Plan,
+struct Expected<'a> {
+    events: &'a [Event],
+    plan: &'a Plan,
     /// Something may be gone.
-    pub(super) limited: bool,
+    limited: bool,
 }
 
-pub(super) fn label(e: &Event, label: Label) -> &'static str {
+fn label(e: &Event, label: Label) -> &'static str {
     match (label, &e.body) {
         (Label::Provider, _) => e.provider,
         (Label::Model, _) => e.model,
@@ -62,7 +64,7 @@ fn number(e: &Event, measure: Measure) -> Option<u64> {
     }
 }
 
-pub(super) fn matches(e: &Event, filter: &Filter) -> bool {
+fn matches(e: &Event, filter: &Filter) -> bool {
     match filter {
         Filter::All => true,
         Filter::And(list) => list.iter().all(|f| matches(e, f)),
@@ -99,19 +101,24 @@ impl Expected<'_> {
         })
     }
 
+    fn group(&self, e: &Event) -> Vec<&'static str> {
+        self.plan.group.iter().map(|l| label(e, *l)).collect()
+    }
+
     /// Denied events that begin a burst, by their place in the list.
     fn violations(&self, window: TimeRange) -> Vec<*const Event> {
-        let mut by_key: BTreeMap<&str, Vec<(Timestamp, bool, *const Event)>> = BTreeMap::new();
+        let mut by_key: BTreeMap<&str, Vec<_>> = BTreeMap::new();
         for e in self.counted().filter(|e| window.contains(e.ts)) {
             if let EventBody::Rate { allowed, key, .. } = e.body {
-                by_key.entry(key).or_default().push((e.ts, !allowed, std::ptr::from_ref(e)));
+                let decision = (e.ts, !allowed, self.group(e), std::ptr::from_ref(e));
+                by_key.entry(key).or_default().push(decision);
             }
         }
         let mut first = Vec::new();
         for mut list in by_key.into_values() {
             list.sort();
             let mut before = false;
-            for (_, denied, e) in list {
+            for (_, denied, _, e) in list {
                 if denied && !before {
                     first.push(e);
                 }
@@ -190,8 +197,70 @@ fn quantile(values: &[u64], ppm: u32) -> Option<u64> {
     Some(oracle().median_equivalent(*value).clamp(values[0], values[values.len() - 1]))
 }
 
+/// What became of a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// Every number was compared.
+    Compared,
+    /// The limits of the store or of the plan leave it without an answer, or with a part of one.
+    Skipped,
+}
+
+/// Compares an answer of a store that holds `events`, of which `limited` says that some may be gone.
+pub(crate) fn check_answer(
+    events: &[Event],
+    plan: &Plan,
+    limited: bool,
+    answer: Result<Series, QueryError>,
+) -> Result<Outcome, TestCaseError> {
+    let limited = limited || plan.reach != Reach::default();
+    match answer {
+        Ok(series) => check(&Expected { events, plan, limited }, &series),
+        Err(QueryError::NeedsRaw { .. } | QueryError::StepTooFine { .. }) => {
+            prop_assert!(limited, "raw reaches everything, yet it was refused");
+            Ok(Outcome::Skipped)
+        }
+        Err(QueryError::TooManySteps { .. }) => Ok(Outcome::Skipped),
+        Err(error) => Err(TestCaseError::fail(format!("{error}"))),
+    }
+}
+
+/// Hands listed events on.
+pub(crate) type List<'a> =
+    dyn FnMut(&mut dyn FnMut(&Names, &Row) -> ControlFlow<()>) -> Result<EventsSummary, QueryError> + 'a;
+
+/// Compares a listing of the `newest` events of `plan` with those among `events` that match.
+pub(crate) fn check_listing<'e>(
+    events: impl Iterator<Item = &'e Event>,
+    plan: &Plan,
+    newest: usize,
+    list: &mut List<'_>,
+) -> Result<(), TestCaseError> {
+    let matching = events.filter(|e| plan.range.contains(e.ts) && matches(e, &plan.filter));
+    let mut expected: Vec<_> = matching.map(|e| (e.ts, e.provider, e.user)).collect();
+    expected.sort_by_key(|e| e.0);
+    let mut got = Vec::new();
+    let summary = list(&mut |names, row| {
+        got.push((row.ts, names.get(row.provider).to_owned(), names.get(row.user).to_owned()));
+        ControlFlow::Continue(())
+    })
+    .map_err(|e| TestCaseError::fail(e.to_string()))?;
+    prop_assert_eq!(summary.missing, Vec::<String>::new());
+    prop_assert_eq!(summary.matched, expected.len() as u64);
+    prop_assert!(got.is_sorted_by_key(|e| e.0));
+    let shown = &expected[expected.len().saturating_sub(newest)..];
+    prop_assert_eq!(got.iter().map(|e| e.0).collect::<Vec<_>>(), shown.iter().map(|e| e.0).collect::<Vec<_>>());
+    if newest == usize::MAX {
+        let mut got: Vec<_> = got.iter().map(|(t, p, u)| (*t, &**p, &**u)).collect();
+        got.sort_unstable();
+        expected.sort_unstable();
+        prop_assert_eq!(got, expected);
+    }
+    Ok(())
+}
+
 /// Compares a whole answer.
-pub(super) fn check(expected: &Expected<'_>, series: &Series) -> Result<(), TestCaseError> {
+fn check(expected: &Expected<'_>, series: &Series) -> Result<Outcome, TestCaseError> {
     let plan = expected.plan;
     let window = series.range.unwrap();
     if plan.range != TimeRange::ALL && !expected.limited {
@@ -201,17 +270,16 @@ pub(super) fn check(expected: &Expected<'_>, series: &Series) -> Result<(), Test
         prop_assert_eq!(&series.missing, &Vec::<String>::new());
     }
     if !series.missing.is_empty() {
-        return Ok(());
+        return Ok(Outcome::Skipped);
     }
     let within: Vec<_> = expected.counted().filter(|e| window.contains(e.ts)).collect();
     let violations = if plan.violations { expected.violations(window) } else { Vec::new() };
-    let key = |e: &Event| plan.group.iter().map(|l| label(e, *l)).collect::<Vec<_>>();
     let mut groups: BTreeMap<Vec<&str>, Vec<&Event>> = BTreeMap::new();
     if plan.group.is_empty() {
         groups.insert(Vec::new(), Vec::new());
     }
     for e in &within {
-        groups.entry(key(e)).or_default().push(e);
+        groups.entry(expected.group(e)).or_default().push(e);
     }
     expected.same("all", &series.all, &expected.aggregate(&within, &violations))?;
     prop_assert_eq!(series.groups.len(), groups.len());
@@ -238,5 +306,5 @@ pub(super) fn check(expected: &Expected<'_>, series: &Series) -> Result<(), Test
             prop_assert!(series.steps.iter().all(|s| s.range.millis() <= ms));
         }
     }
-    Ok(())
+    Ok(Outcome::Compared)
 }

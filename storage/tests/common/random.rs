@@ -1,34 +1,34 @@
-//! Random events, states of rollup and plans.
+//! Random events and plans.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use crate::bucket::{Measure, Table};
-use crate::event::{CostSource, Tokens};
-use crate::query::cover::floor;
-use crate::query::plan::{Compare, Filter, Kinds, Label, NameTest, Plan, Quantiles, Reach, Step};
-use crate::row::Maybe;
-use crate::time::{Tier, TimeRange, Timestamp, Zone};
+use ax_storage::bucket::Measure;
+use ax_storage::event::{self, CostSource, NanoUsd, Outcome, Tokens};
+use ax_storage::query::plan::{Compare, Filter, Kinds, Label, NameTest, Plan, Quantiles, Reach, Step};
+use ax_storage::row::Maybe;
+use ax_storage::time::{TimeRange, Timestamp, Zone};
 
-pub(super) const MINUTE: u64 = 60_000;
+const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 /// Events lie within so many days.
 const DAYS: u64 = 5;
 
 #[derive(Clone, Debug)]
-pub(super) struct Event {
-    pub(super) ts: Timestamp,
-    pub(super) provider: &'static str,
-    pub(super) model: &'static str,
-    pub(super) user: &'static str,
-    pub(super) body: EventBody,
+pub(crate) struct Event {
+    pub(crate) ts: Timestamp,
+    pub(crate) provider: &'static str,
+    pub(crate) model: &'static str,
+    pub(crate) user: &'static str,
+    pub(crate) body: EventBody,
 }
 
 #[derive(Clone, Debug)]
-pub(super) enum EventBody {
+pub(crate) enum EventBody {
     Request {
         ok: bool,
         error: &'static str,
@@ -54,44 +54,56 @@ pub(super) enum EventBody {
     },
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct World {
-    pub(super) zone: Zone,
-    pub(super) base: u64,
-    /// In no order of time.
-    pub(super) events: Vec<Event>,
-}
-
-impl World {
-    pub(super) fn empty() -> Self {
-        Self { zone: Zone::utc(), base: 1_760_000_000_000, events: Vec::new() }
+impl Event {
+    /// As an application would hand it in.
+    pub(crate) fn as_input(&self) -> event::Event<'static> {
+        let &Self { provider, model, user, ref body, .. } = self;
+        let micros = |m: Maybe| m.get().map(Duration::from_micros);
+        let nanos = |m: Maybe| m.get().map(NanoUsd::from_nanos);
+        match *body {
+            EventBody::Request { ok, error, service_tier, latency, ttft, tokens, cost, source } => {
+                event::Event::Request(event::Request {
+                    ts: None,
+                    provider,
+                    model,
+                    user,
+                    latency: micros(latency),
+                    ttft: micros(ttft),
+                    tokens,
+                    cost: (source != CostSource::Unpriced).then_some(NanoUsd::from_nanos(cost)),
+                    outcome: if ok { Outcome::Ok } else { Outcome::Error(error) },
+                    service_tier,
+                })
+            }
+            EventBody::Cache { hit, key, saved_cost, saved_tokens } => event::Event::Cache(event::Cache {
+                provider,
+                model,
+                user,
+                hit,
+                saved_cost: nanos(saved_cost),
+                saved_tokens: saved_tokens.get(),
+                key,
+                ..event::Cache::default()
+            }),
+            EventBody::Rate { allowed, key, kind, remaining, limit } => event::Event::RateLimit(event::RateLimit {
+                ts: None,
+                provider,
+                model,
+                user,
+                allowed,
+                key,
+                limit_type: kind,
+                remaining: remaining.get(),
+                limit: limit.get(),
+            }),
+        }
     }
-}
 
-/// How far rollup came.
-#[derive(Clone, Debug)]
-pub(super) struct State {
-    /// Events from this index on are the backlog.
-    pub(super) rolled_up: usize,
-    /// Of the rolled-up ones, those before this index are in sealed segments.
-    pub(super) sealed: usize,
-    /// By [`Table::ALL`].
-    pub(super) closed_to: Vec<Timestamp>,
-    pub(super) complete_from: Vec<Timestamp>,
-    pub(super) raw_from: Timestamp,
-    /// Something is gone.
-    pub(super) limited: bool,
-}
-
-impl State {
-    pub(super) fn fresh(world: &World) -> Self {
-        Self {
-            rolled_up: world.events.len(),
-            sealed: 0,
-            closed_to: vec![Timestamp::MIN; Table::ALL.len()],
-            complete_from: vec![Timestamp::MIN; Table::ALL.len()],
-            raw_from: Timestamp::MIN,
-            limited: false,
+    /// Where its cost comes from.
+    pub(crate) fn source(&self) -> CostSource {
+        match self.body {
+            EventBody::Request { source, .. } => source,
+            EventBody::Cache { .. } | EventBody::Rate { .. } => CostSource::Unpriced,
         }
     }
 }
@@ -150,7 +162,7 @@ fn body() -> impl Strategy<Value = EventBody> {
 }
 
 /// Times that fall together: bursts within minutes of a few moments, edges of buckets among them.
-fn moment() -> impl Strategy<Value = u64> {
+pub(crate) fn moment() -> impl Strategy<Value = u64> {
     prop_oneof![
         0..DAYS * DAY,
         (0..DAYS * 24, 0..3 * MINUTE).prop_map(|(h, ms)| h * HOUR + ms),
@@ -159,40 +171,21 @@ fn moment() -> impl Strategy<Value = u64> {
     ]
 }
 
-pub(super) fn world() -> impl Strategy<Value = World> {
+/// A zone whose days are odd, and a moment shortly before a night in which the clocks of Berlin, of
+/// New York or of Lord Howe change.
+pub(crate) fn place() -> impl Strategy<Value = (Zone, u64)> {
     let zone = select(vec!["UTC", "Europe/Berlin", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe"]);
-    // Days around the end of summer time in Berlin, in New York, and of its start at Lord Howe.
     let base = select(vec![1_761_350_000_000_u64, 1_761_950_000_000, 1_759_490_000_000]);
-    let event = (moment(), select(&PROVIDERS[..]), select(&MODELS[..]), select(&USERS[..]), body());
-    (zone, base, prop::collection::vec(event, 0..150)).prop_map(|(zone, base, list)| {
-        let event = |(at, provider, model, user, body): (u64, _, _, _, _)| {
-            let anonymous = !matches!(body, EventBody::Request { .. }) && at % 3 == 0;
-            let provider = if anonymous { "" } else { provider };
-            Event { ts: Timestamp::from_millis(base + at), provider, model, user, body }
-        };
-        World { zone: Zone::load(zone).unwrap(), base, events: list.into_iter().map(event).collect() }
-    })
+    (zone, base).prop_map(|(zone, base)| (Zone::load(zone).unwrap(), base))
 }
 
-pub(super) fn state(world: &World) -> impl Strategy<Value = State> + use<> {
-    let (n, base, zone) = (world.events.len(), world.base, world.zone.clone());
-    let sealed = prop::bool::weighted(0.25);
-    let limits = (prop::bool::weighted(0.4), prop::collection::vec(moment(), 8));
-    (0..=n, 0..=n, sealed, prop::collection::vec(moment(), 7), limits).prop_map(
-        move |(a, b, sealed, closed, (limited, from))| {
-            let at = |ms: u64| Timestamp::from_millis(base + ms);
-            let mut closed_to: Vec<_> =
-                Table::ALL.iter().zip(closed).map(|(table, ms)| floor(table.tier(), at(ms), &zone)).collect();
-            closed_to[0] = Timestamp::MAX;
-            let limit = |ms: u64| if limited { at(ms) } else { Timestamp::MIN };
-            State {
-                rolled_up: a.max(b),
-                sealed: if sealed { a.min(b) } else { 0 },
-                closed_to,
-                complete_from: from[..7].iter().map(|ms| limit(*ms)).collect(),
-                raw_from: limit(from[7]),
-                limited,
-            }
+/// An event whose time counts from a base.
+pub(crate) fn event() -> impl Strategy<Value = Event> {
+    (moment(), select(&PROVIDERS[..]), select(&MODELS[..]), select(&USERS[..]), body()).prop_map(
+        |(at, provider, model, user, body)| {
+            let anonymous = !matches!(body, EventBody::Request { .. }) && at % 3 == 0;
+            let provider = if anonymous { "" } else { provider };
+            Event { ts: Timestamp::from_millis(at), provider, model, user, body }
         },
     )
 }
@@ -266,9 +259,9 @@ fn filter() -> impl Strategy<Value = Filter> {
     prop_oneof![2 => Just(Filter::All), 3 => tree]
 }
 
-/// A plan relative to a world's base.
+/// A plan whose times count from a base.
 #[derive(Clone, Debug)]
-pub(super) struct RandomPlan {
+pub(crate) struct RandomPlan {
     window: Option<(u64, u64)>,
     plan: Plan,
     raw_from: Option<u64>,
@@ -277,15 +270,16 @@ pub(super) struct RandomPlan {
 }
 
 impl RandomPlan {
-    pub(super) fn against(&self, world: &World) -> Plan {
-        let at = |ms: u64| Timestamp::from_millis(world.base + ms);
+    /// The plan for a store of `zone`.
+    pub(crate) fn against(&self, base: u64, zone: &Zone) -> Plan {
+        let at = |ms: u64| Timestamp::from_millis(base + ms);
         let mut plan = self.plan.clone();
         if let Some((a, b)) = self.window {
             plan.range = TimeRange::new(at(a.min(b)), at(a.max(b)));
         }
         plan.reach = Reach { raw_from: self.raw_from.map(at), minute_from: self.minute_from.map(at) };
         if !self.own_zone {
-            plan.zone = world.zone.clone();
+            plan.zone = zone.clone();
         }
         plan
     }
@@ -295,7 +289,7 @@ fn aligned(tier: Option<u64>) -> impl Fn((u64, u64)) -> (u64, u64) {
     move |(a, b)| tier.map_or((a, b), |ms| (a / ms * ms, b / ms * ms))
 }
 
-pub(super) fn plan() -> impl Strategy<Value = RandomPlan> {
+pub(crate) fn plan() -> impl Strategy<Value = RandomPlan> {
     let span = (moment(), moment(), select(vec![None, None, Some(MINUTE), Some(HOUR)]));
     let window = prop::option::weighted(0.85, span.prop_map(|(a, b, unit)| aligned(unit)((a, b))));
     let kinds =
@@ -337,9 +331,4 @@ pub(super) fn plan() -> impl Strategy<Value = RandomPlan> {
             RandomPlan { window, plan, raw_from: reach.0, minute_from: reach.1, own_zone }
         },
     )
-}
-
-/// The tier of a table, for the memory store.
-pub(super) fn tier(table: Table) -> Tier {
-    table.tier()
 }

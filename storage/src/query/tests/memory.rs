@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::random::{Event, EventBody, State, World, tier};
+use super::common::random::{Event, EventBody};
+use super::state::{State, World};
 use crate::bucket::codec::{RowKey, RowMeta, encode_bucket, encode_detail, encode_dist};
 use crate::bucket::{Bucket, Counts, Detail, Dist, Measure, RequestKey, Table};
 use crate::event::CostSource;
@@ -11,7 +12,7 @@ use crate::paths::Paths;
 use crate::query::QueryError;
 use crate::query::source::{EachBucket, EachRows, Source, Span};
 use crate::raw::{Segment, Sources, seal};
-use crate::row::{Batch, Body, CacheRow, NameId, Names, RateRow, RequestRow, Row};
+use crate::row::{Batch, NameId, Names, RateRow};
 use crate::time::{TimeRange, Timestamp, Zone};
 
 const UUID: u128 = 7;
@@ -127,38 +128,8 @@ impl Folded {
     }
 }
 
-pub(super) fn push(batch: &mut Batch, e: &Event) {
-    let names = &mut batch.names;
-    let body = match &e.body {
-        EventBody::Request { ok, error, service_tier, latency, ttft, tokens, cost, source } => {
-            Body::Request(RequestRow {
-                ok: *ok,
-                error: names.intern(error),
-                service_tier: names.intern(service_tier),
-                latency_us: *latency,
-                ttft_us: *ttft,
-                tokens: *tokens,
-                cost_nanos: *cost,
-                cost_source: *source,
-            })
-        }
-        EventBody::Cache { hit, key, saved_cost, saved_tokens } => Body::Cache(CacheRow {
-            hit: *hit,
-            key: names.intern(key),
-            saved_cost_nanos: *saved_cost,
-            saved_tokens: *saved_tokens,
-            ttl_s: None.into(),
-        }),
-        EventBody::Rate { allowed, key, kind, remaining, limit } => Body::Rate(RateRow {
-            allowed: *allowed,
-            key: names.intern(key),
-            limit_type: names.intern(kind),
-            remaining: *remaining,
-            limit: *limit,
-        }),
-    };
-    let (provider, model, user) = (names.intern(e.provider), names.intern(e.model), names.intern(e.user));
-    batch.rows.push(Row { ts: e.ts, provider, model, user, event_id: 0, body });
+fn push(batch: &mut Batch, e: &Event) {
+    batch.push(&e.as_input(), e.ts, e.source(), "");
 }
 
 impl Memory {
@@ -214,7 +185,7 @@ impl Memory {
     fn fold(&mut self, at: usize, table: Table, events: &[Event]) {
         let mut folded: BTreeMap<(&str, Timestamp), (TimeRange, Folded)> = BTreeMap::new();
         for e in events {
-            let range = tier(table).bucket(e.ts, &self.zone);
+            let range = table.tier().bucket(e.ts, &self.zone);
             if range.start >= self.state.complete_from[at] && range.start < self.state.closed_to[at] {
                 let entry = folded.entry((e.provider, range.start)).or_insert((range, Folded::default()));
                 entry.1.add(e, &mut self.names);

@@ -1,31 +1,17 @@
-//! The read path against a naive model that keeps every event in a list.
+//! The read path over a store in memory against a naive model that keeps every event in a list.
 
+#[path = "../../../tests/common/mod.rs"]
+mod common;
 mod memory;
-mod model;
-mod random;
+mod state;
 
 use proptest::prelude::*;
 
-use super::QueryError;
-use super::plan::{Label, Plan, Reach};
-use crate::time::Timestamp;
+use super::plan::{Label, Plan};
+use common::model::{check_answer, check_listing};
+use common::random::{Event, plan};
 use memory::Memory;
-use model::{Expected, check};
-use random::{State, World, plan, state, world};
-
-fn run(world: &World, state: &State, plan: &Plan) -> Result<(), TestCaseError> {
-    let memory = Memory::new(world, state);
-    let limited = state.limited || plan.reach != Reach::default();
-    match super::execute(&memory, plan) {
-        Ok(series) => check(&Expected { events: &world.events, plan, limited }, &series),
-        Err(QueryError::NeedsRaw { .. } | QueryError::StepTooFine { .. }) => {
-            prop_assert!(limited, "raw reaches everything, yet it was refused");
-            Ok(())
-        }
-        Err(QueryError::TooManySteps { .. }) => Ok(()),
-        Err(error) => Err(TestCaseError::fail(format!("{error}"))),
-    }
-}
+use state::{State, World, state, world};
 
 fn cases() -> u32 {
     let asked = std::env::var("AX_MODEL_CASES").ok();
@@ -42,8 +28,10 @@ proptest! {
         (world, state) in world().prop_flat_map(|w| { let s = state(&w); (Just(w), s) }),
         plans in prop::collection::vec(plan(), 1..6),
     ) {
+        let memory = Memory::new(&world, &state);
         for plan in plans {
-            run(&world, &state, &plan.against(&world))?;
+            let plan = plan.against(world.base, &world.zone);
+            check_answer(&world.events, &plan, state.limited, super::execute(&memory, &plan))?;
         }
     }
 }
@@ -59,32 +47,12 @@ proptest! {
         newest in prop_oneof![0..20_usize, Just(usize::MAX)],
     ) {
         let memory = Memory::new(&world, &state);
-        let plan = plan.against(&world);
-        let there = |(at, e): &(usize, &random::Event)| *at >= state.rolled_up || e.ts >= state.raw_from;
+        let plan = plan.against(world.base, &world.zone);
+        let there = |(at, e): &(usize, &Event)| *at >= state.rolled_up || e.ts >= state.raw_from;
         let there = world.events.iter().enumerate().filter(there).map(|(_, e)| e);
-        let matching = there.filter(|e| plan.range.contains(e.ts) && model::matches(e, &plan.filter));
-        let mut expected: Vec<_> = matching.map(|e| (e.ts, e.provider, e.user)).collect();
-        expected.sort_by_key(|e| e.0);
-        let mut got = Vec::new();
-        let summary = super::events(&memory, plan.range, &plan.filter, newest, &mut |names, row| {
-            got.push((row.ts, names.get(row.provider).to_owned(), names.get(row.user).to_owned()));
-            std::ops::ControlFlow::Continue(())
-        })
-        .unwrap();
-        prop_assert_eq!(summary.matched, expected.len() as u64);
-        prop_assert!(got.is_sorted_by_key(|e| e.0));
-        let shown = &expected[expected.len().saturating_sub(newest)..];
-        let times = |t: &[Timestamp]| t.to_vec();
-        prop_assert_eq!(
-            times(&got.iter().map(|e| e.0).collect::<Vec<_>>()),
-            times(&shown.iter().map(|e| e.0).collect::<Vec<_>>())
-        );
-        if newest == usize::MAX {
-            let mut got: Vec<_> = got.iter().map(|(t, p, u)| (*t, &**p, &**u)).collect();
-            got.sort_unstable();
-            expected.sort_unstable();
-            prop_assert_eq!(got, expected);
-        }
+        check_listing(there, &plan, newest, &mut |each| {
+            super::events(&memory, plan.range, &plan.filter, newest, each)
+        })?;
     }
 }
 
