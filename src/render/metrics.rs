@@ -265,7 +265,11 @@ fn spread(view: &MetricsView, points: &[PointView], style: &Style) -> String {
     known.sort_by(|a, b| a.order(*b));
     let show = |i: usize| super::number(known.get(i).copied(), view.unit, style);
     let facts = [
-        format!("per-step {}: low {}", view.aggregation, show(0)),
+        format!(
+            "per-step {}: low {}",
+            if view.unit == Unit::Ratio { view.metric.name().to_owned() } else { view.aggregation.to_string() },
+            show(0)
+        ),
         format!("median {}", show(known.len() / 2)),
         format!("high {}", show(known.len() - 1)),
     ];

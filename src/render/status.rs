@@ -273,7 +273,8 @@ fn facts(view: &StatusView, style: &Style) -> String {
 
 /// What to type next, for what this screen shows.
 fn next(view: &StatusView, style: &Style) -> String {
-    let worst = view.data.iter().max_by_key(|p| match p.state {
+    // The busiest of the worst: `max_by_key` takes the last of equals.
+    let worst = view.data.iter().rev().max_by_key(|p| match p.state {
         State::Down => 3,
         State::Degraded => 2,
         State::Healthy => 1,
