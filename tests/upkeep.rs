@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ax_monitor::collector::Options;
-use ax_monitor::{Collector, Event, NanoUsd, Outcome, Request, Tokens};
+use ax_monitor::{Collector, Event, Monitor, NanoUsd, Outcome, Request, Tokens, aggregator};
 use ax_storage::Store;
 use ax_storage::bucket::Measure;
-use ax_storage::clock::ManualClock;
+use ax_storage::clock::{Clock, ManualClock};
 use ax_storage::query::plan::Plan;
 use ax_storage::time::{TimeRange, Timestamp, Zone};
 
@@ -148,4 +148,30 @@ fn many_passes_at_once_count_once() {
     let store = Store::open(dir.path()).unwrap();
     assert_eq!(totals(&store).0, recorded);
     assert_eq!(store.verify(&mut |_| ()).unwrap().problems, []);
+}
+
+/// An application that does nothing but record and hold a monitor has its events rolled up.
+#[test]
+fn a_monitor_does_the_upkeep_of_its_application() {
+    let _alone = ALONE.lock();
+    let dir = tempfile::tempdir().unwrap();
+    let collector = open(dir.path());
+    (0..100).for_each(|n| collector.record(&event(n)));
+    let mut options = aggregator::Options::default();
+    options.every = Duration::from_millis(20);
+    // Passes of the same minute are left out, so time has to move on.
+    let clock = Arc::new(ManualClock::at(Timestamp::from_millis(START + 60_000)));
+    options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let monitor = Monitor::start(dir.path(), options).unwrap();
+    let store = Store::open(dir.path()).unwrap();
+    let mut minutes = 1;
+    while store.backlog().unwrap().events > 0 {
+        minutes += 1;
+        assert!(minutes < 1_000, "no pass took the events: {:?}", monitor.status());
+        clock.set(Timestamp::from_millis(START + minutes * 60_000));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(monitor.status().passes > 0);
+    assert_eq!(monitor.status().error, None);
+    assert_eq!(totals(&store).0, 100);
 }

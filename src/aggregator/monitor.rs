@@ -14,15 +14,16 @@ use ax_storage::{OpenError, Store, TickReport};
 pub struct Options {
     /// Time between two passes; a minute unless said otherwise.
     pub every: Duration,
-    /// Zone whose midnights cut the days of a store that is made here. One that exists keeps its own.
-    pub zone: Zone,
+    /// Zone whose midnights cut the days of a store that is made here; `None` = the system's. A store
+    /// that exists keeps its own.
+    pub zone: Option<Zone>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), zone: Zone::utc(), clock: Arc::new(SystemClock) }
+        Self { every: Duration::from_secs(60), zone: None, clock: Arc::new(SystemClock) }
     }
 }
 
@@ -78,7 +79,8 @@ impl Monitor {
     /// When the directory cannot be a store, see [`OpenError`], or no thread can be started.
     pub fn start(dir: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
         let dir = dir.as_ref();
-        let store = Store::open_or_create(dir, &options.zone, options.clock.now())?;
+        let zone = options.zone.clone().unwrap_or_else(Zone::local);
+        let store = Store::open_or_create(dir, &zone, options.clock.now())?;
         let shared = Arc::new(Shared { state: Mutex::default(), wake: Condvar::new() });
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()

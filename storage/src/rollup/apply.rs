@@ -72,42 +72,52 @@ impl<'t> Tiers<'t> {
         fold(rows, &ids, self.closing.zone, &closed_to, &mut |tier, provider, range, bucket| {
             writers.of(Table::Tier(tier))?.add(names.get(provider), range, bucket)
         })?;
-        for table in [Table::DistHour, Table::DistDay, Table::DetailDay] {
-            let closed_to = self.closed_to(table)?;
-            self.apply_to(table, names, &ids, rows, TimeRange { start: Timestamp::MIN, end: closed_to })?;
-        }
+        let wanted = |to: Timestamp| TimeRange { start: Timestamp::MIN, end: to };
+        let of_hours = wanted(self.closed_to(Table::DistHour)?);
+        let of_days = wanted(self.closed_to(Table::DistDay)?);
+        let details = wanted(self.closed_to(Table::DetailDay)?);
+        self.apply_dists(names, &ids, rows, of_hours, of_days)?;
+        self.apply_details(names, &ids, rows, details)?;
         self.note_providers(names, rows)
     }
 
-    /// Adds those of the sorted `rows` whose bucket begins in `range` to one of the tables that are
-    /// folded from events alone.
-    fn apply_to(
+    /// Adds the sorted `rows` to the distributions of the hours and days that begin in the ranges.
+    fn apply_dists(
         &mut self,
-        table: Table,
         names: &Names,
         ids: &StoreIds<'_>,
         rows: &[Row],
-        range: TimeRange,
+        hours: TimeRange,
+        days: TimeRange,
     ) -> Result<(), DbError> {
-        let zone = self.closing.zone;
         let writers = &mut self.writers;
-        let wanted = |bucket: TimeRange| range.contains(bucket.start);
-        let dist = |tier: Tier, writers: &mut Writers<'t>| {
-            fold_dist(rows, ids, &mut |t| tier.bucket(t, zone), &wanted, &mut |provider, range, dist| {
-                writers.of(table)?.add(names.get(provider), range, &dist)
-            })
+        let wanted = |tier: Tier, range: TimeRange| match tier {
+            Tier::Day => days.contains(range.start),
+            _ => hours.contains(range.start),
         };
-        match table {
-            Table::DistHour => dist(Tier::Hour, writers),
-            Table::DistDay => dist(Tier::Day, writers),
-            Table::DetailDay => fold_detail(rows, ids, zone, &wanted, &mut |provider, range, detail| {
-                writers.of(table)?.add(names.get(provider), range, &detail)
-            }),
-            Table::Tier(_) => Ok(()),
-        }
+        fold_dist(rows, ids, self.closing.zone, &wanted, &mut |tier, provider, range, dist| {
+            let table = if tier == Tier::Day { Table::DistDay } else { Table::DistHour };
+            writers.of(table)?.add(names.get(provider), range, dist)
+        })
     }
 
-    /// The same for events that are in the tiers already, when buckets of `range` are being closed.
+    /// Adds the sorted `rows` to the counters by user of the days that begin in `days`.
+    fn apply_details(
+        &mut self,
+        names: &Names,
+        ids: &StoreIds<'_>,
+        rows: &[Row],
+        days: TimeRange,
+    ) -> Result<(), DbError> {
+        let writers = &mut self.writers;
+        let wanted = |day: TimeRange| days.contains(day.start);
+        fold_detail(rows, ids, self.closing.zone, &wanted, &mut |provider, day, detail| {
+            writers.of(Table::DetailDay)?.add(names.get(provider), day, &detail)
+        })
+    }
+
+    /// Adds the sorted `rows`, which are in the tiers already, to the rows of `table` that begin in
+    /// `range` and are being closed.
     pub(crate) fn apply_closing(
         &mut self,
         table: Table,
@@ -117,7 +127,13 @@ impl<'t> Tiers<'t> {
     ) -> Result<(), DbError> {
         let ids = self.translate_all(names, rows)?;
         let ids = StoreIds { ids: &ids, other: self.names.id(OTHER)? };
-        self.apply_to(table, names, &ids, rows, range)
+        let nothing = TimeRange { start: Timestamp::MIN, end: Timestamp::MIN };
+        match table {
+            Table::DistHour => self.apply_dists(names, &ids, rows, range, nothing),
+            Table::DistDay => self.apply_dists(names, &ids, rows, nothing, range),
+            Table::DetailDay => self.apply_details(names, &ids, rows, range),
+            Table::Tier(_) => Ok(()),
+        }
     }
 
     /// Up to where `table` is closed.

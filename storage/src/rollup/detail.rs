@@ -5,47 +5,86 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 
-use super::fold::{StoreIds, counts};
+use super::fold::{StoreIds, counts, settle};
 use crate::bucket::{DETAIL_CELLS_MAX, Detail, DetailCell, Dist, DistCell, Stat, merge_counts};
 use crate::event::CostSource;
 use crate::histogram;
 use crate::row::{Body, NameId, RequestRow, Row};
-use crate::time::{TimeRange, Timestamp, Zone};
+use crate::time::{Tier, TimeRange, Timestamp, Zone};
 
 type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// Receives finished rows: the batch's id of the provider, range, row.
 pub(crate) type EmitRow<'a, V, E> = dyn FnMut(NameId, TimeRange, V) -> Result<(), E> + 'a;
 
+/// Receives finished distributions: hour or day, the batch's id of the provider, range, row.
+pub(crate) type EmitDist<'a, E> = dyn FnMut(Tier, NameId, TimeRange, &Dist) -> Result<(), E> + 'a;
+
 /// Receives the rows of one range.
 type EachSlice<'a, E> = dyn FnMut(TimeRange, &[Row]) -> Result<(), E> + 'a;
 
 /// Folds the requests in `rows`, which are sorted by time, into one [`Dist`] for each provider and
-/// each range that `range_of` gives and `wanted` wants.
+/// wanted hour, and these into one for each wanted day.
 pub(crate) fn fold_dist<E>(
     rows: &[Row],
     names: &StoreIds<'_>,
-    range_of: &mut dyn FnMut(Timestamp) -> TimeRange,
-    wanted: &dyn Fn(TimeRange) -> bool,
-    emit: &mut EmitRow<'_, Dist, E>,
+    zone: &Zone,
+    wanted: &dyn Fn(Tier, TimeRange) -> bool,
+    emit: &mut EmitDist<'_, E>,
 ) -> Result<(), E> {
-    each_range(rows, range_of, wanted, &mut |range, slice| {
-        let mut cells: Map<u128, (Vec<u32>, Vec<u32>)> = Map::default();
-        for (row, r) in requests(slice) {
-            let (tokens, cost) = cells.entry(pack(row.provider, row.model, r.ok.into())).or_default();
-            tokens.push(histogram::index_of(r.tokens.input + r.tokens.output));
-            if r.cost_source != CostSource::Unpriced {
-                cost.push(histogram::index_of(r.cost_nanos));
+    each_range(rows, &mut |t| zone.day(t), &mut |day, of_day| {
+        let whole_day = wanted(Tier::Day, day);
+        let mut days: Map<NameId, Dist> = Map::default();
+        each_range(of_day, &mut |t| zone.hour(t), &mut |hour, of_hour| {
+            let this_hour = wanted(Tier::Hour, hour);
+            if !whole_day && !this_hour {
+                return Ok(());
             }
-        }
-        let mut dists: Map<NameId, Dist> = Map::default();
-        for (key, (mut tokens, mut cost)) in cells {
-            let (provider, model, ok) = unpack(key);
-            let cell = DistCell { tokens: counts(&mut tokens), cost: counts(&mut cost) };
-            dists.entry(provider).or_default().cells.insert((names.ids[model as usize], ok != 0), cell);
-        }
-        in_order(dists).try_for_each(|(provider, dist)| emit(provider, range, dist))
+            for (provider, dist) in in_order(dists(of_hour, names)) {
+                if whole_day {
+                    absorb(days.entry(provider).or_default(), &dist);
+                }
+                if this_hour {
+                    emit(Tier::Hour, provider, hour, &dist)?;
+                }
+            }
+            Ok(())
+        })?;
+        in_order(days).try_for_each(|(provider, mut dist)| {
+            dist.cells.values_mut().for_each(|cell| {
+                settle(&mut cell.tokens);
+                settle(&mut cell.cost);
+            });
+            emit(Tier::Day, provider, day, &dist)
+        })
     })
+}
+
+fn dists(rows: &[Row], names: &StoreIds<'_>) -> Map<NameId, Dist> {
+    let mut cells: Map<u128, (Vec<u32>, Vec<u32>)> = Map::default();
+    for (row, r) in requests(rows) {
+        let (tokens, cost) = cells.entry(pack(row.provider, row.model, r.ok.into())).or_default();
+        tokens.push(histogram::index_of(r.tokens.input + r.tokens.output));
+        if r.cost_source != CostSource::Unpriced {
+            cost.push(histogram::index_of(r.cost_nanos));
+        }
+    }
+    let mut dists: Map<NameId, Dist> = Map::default();
+    for (key, (mut tokens, mut cost)) in cells {
+        let (provider, model, ok) = unpack(key);
+        let cell = DistCell { tokens: counts(&mut tokens), cost: counts(&mut cost) };
+        dists.entry(provider).or_default().cells.insert((names.ids[model as usize], ok != 0), cell);
+    }
+    dists
+}
+
+/// Appends the histograms of `dist`; [`settle`] brings them into order.
+fn absorb(into: &mut Dist, dist: &Dist) {
+    for (key, cell) in &dist.cells {
+        let mine = into.cells.entry(*key).or_default();
+        mine.tokens.extend_from_slice(&cell.tokens);
+        mine.cost.extend_from_slice(&cell.cost);
+    }
 }
 
 /// Folds the requests in `rows`, which are sorted by time, into one [`Detail`] for each provider
@@ -57,25 +96,18 @@ pub(crate) fn fold_detail<E>(
     wanted: &dyn Fn(TimeRange) -> bool,
     emit: &mut EmitRow<'_, Detail, E>,
 ) -> Result<(), E> {
-    each_range(rows, &mut |t| zone.day(t), wanted, &mut |range, slice| {
-        let mut cells: Map<u128, DetailCell> = Map::default();
-        let mut latencies: Map<u128, (Stat, Vec<u32>)> = Map::default();
-        for (row, r) in requests(slice) {
-            cells.entry(pack(row.provider, row.user, row.model)).or_default().add(r);
-            if let Some(us) = r.latency_us.get() {
-                let (stat, indices) = latencies.entry(pack(row.provider, row.user, 0)).or_default();
-                stat.add(us);
-                indices.push(histogram::index_of(us));
-            }
+    each_range(rows, &mut |t| zone.day(t), &mut |range, slice| {
+        if !wanted(range) {
+            return Ok(());
         }
         let id = |name: NameId| names.ids[name as usize];
+        let (cells, latencies) = user_cells(slice);
         let mut details: Map<NameId, Detail> = Map::default();
-        for (key, cell) in cells {
+        for (key, (cell, _)) in cells {
             let (provider, user, model) = unpack(key);
             details.entry(provider).or_default().cells.insert((id(user), id(model)), cell);
         }
-        for (key, (stat, mut indices)) in latencies {
-            let (provider, user, _) = unpack(key);
+        for (provider, user, stat, mut indices) in latencies.into_iter().filter(|l| l.2.count > 0) {
             details.entry(provider).or_default().latency.insert(id(user), (stat, counts(&mut indices)));
         }
         in_order(details).try_for_each(|(provider, mut detail)| {
@@ -83,6 +115,32 @@ pub(crate) fn fold_detail<E>(
             emit(provider, range, detail)
         })
     })
+}
+
+/// Cells by provider, user and model, each with the position of its user's latencies; and these by
+/// provider and user. One look-up a row.
+type UserCells = (Map<u128, (DetailCell, u32)>, Vec<(NameId, NameId, Stat, Vec<u32>)>);
+
+fn user_cells(rows: &[Row]) -> UserCells {
+    let mut cells: Map<u128, (DetailCell, u32)> = Map::default();
+    let mut users: Map<u128, u32> = Map::default();
+    let mut latencies: Vec<(NameId, NameId, Stat, Vec<u32>)> = Vec::new();
+    for (row, r) in requests(rows) {
+        let (cell, at) = cells.entry(pack(row.provider, row.user, row.model)).or_insert_with(|| {
+            let at = *users.entry(pack(row.provider, row.user, 0)).or_insert_with(|| {
+                latencies.push((row.provider, row.user, Stat::default(), Vec::new()));
+                u32::try_from(latencies.len() - 1).expect("fewer users than rows")
+            });
+            (DetailCell::default(), at)
+        });
+        cell.add(r);
+        if let Some(us) = r.latency_us.get() {
+            let (_, _, stat, indices) = &mut latencies[*at as usize];
+            stat.add(us);
+            indices.push(histogram::index_of(us));
+        }
+    }
+    (cells, latencies)
 }
 
 /// Three ids in one number, which hashes faster than a tuple.
@@ -129,20 +187,17 @@ fn requests(rows: &[Row]) -> impl Iterator<Item = (&Row, &RequestRow)> {
     })
 }
 
-/// Cuts sorted rows into the ranges they lie in and hands on the wanted ones.
+/// Cuts sorted rows into the ranges they lie in.
 fn each_range<E>(
     rows: &[Row],
     range_of: &mut dyn FnMut(Timestamp) -> TimeRange,
-    wanted: &dyn Fn(TimeRange) -> bool,
     each: &mut EachSlice<'_, E>,
 ) -> Result<(), E> {
     let mut rest = rows;
     while let Some(first) = rest.first() {
         let range = range_of(first.ts);
         let length = rest.partition_point(|r| r.ts < range.end);
-        if wanted(range) {
-            each(range, &rest[..length])?;
-        }
+        each(range, &rest[..length])?;
         rest = &rest[length..];
     }
     Ok(())

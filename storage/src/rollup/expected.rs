@@ -34,13 +34,11 @@ impl Expected {
             rows.entry(place(provider, range)).or_default().merge(bucket);
             Ok(())
         });
-        for (dists, tier) in self.dists.iter_mut().zip([Tier::Hour, Tier::Day]) {
-            let range_of = &mut |t| tier.bucket(t, zone);
-            let Ok(()) = fold_dist::<Infallible>(rows, &ids, range_of, &|_| true, &mut |provider, range, dist| {
-                dists.entry(place(provider, range)).or_default().merge(&dist);
-                Ok(())
-            });
-        }
+        let Ok(()) = fold_dist::<Infallible>(rows, &ids, zone, &|_, _| true, &mut |tier, provider, range, dist| {
+            let rows = &mut self.dists[usize::from(tier == Tier::Day)];
+            rows.entry(place(provider, range)).or_default().merge(dist);
+            Ok(())
+        });
         let Ok(()) = fold_detail::<Infallible>(rows, &ids, zone, &|_| true, &mut |provider, range, detail| {
             self.details.entry(place(provider, range)).or_default().merge(&detail);
             Ok(())

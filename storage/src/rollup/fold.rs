@@ -347,17 +347,15 @@ fn absorb(open: &mut Bucket, bucket: &Bucket) {
     open.merge_others(bucket);
 }
 
-/// Brings appended histograms into order.
-fn settle(cell: &mut RequestCell) {
-    for counts in [&mut cell.latency, &mut cell.ttft] {
-        // A stable sort finds the sorted runs it is made of.
-        counts.sort_by_key(|(index, _)| *index);
-        counts.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
-            kept.1 += if same { next.1 } else { 0 };
-            same
-        });
-    }
+/// Brings an appended histogram into order.
+pub(super) fn settle(counts: &mut Counts) {
+    // A stable sort finds the sorted runs it is made of.
+    counts.sort_by_key(|(index, _)| *index);
+    counts.dedup_by(|next, kept| {
+        let same = next.0 == kept.0;
+        kept.1 += if same { next.1 } else { 0 };
+        same
+    });
 }
 
 /// The open 5m, 1h and 1d bucket of one provider.
@@ -405,7 +403,10 @@ impl Cascade {
 
     fn close<E>(&mut self, level: usize, provider: NameId, emit: &mut Emit<'_, E>) -> Result<(), E> {
         if let Some((range, mut bucket)) = self.open[level].take() {
-            bucket.requests.values_mut().for_each(|cell| settle(cell));
+            for cell in bucket.requests.values_mut() {
+                settle(&mut cell.latency);
+                settle(&mut cell.ttft);
+            }
             if !bucket.is_empty() {
                 emit(COARSE[level], provider, range, &bucket)?;
             }
