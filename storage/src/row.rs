@@ -28,6 +28,10 @@ impl Default for Names {
 impl Names {
     /// The id of `name`, which is added when it is new.
     pub fn intern(&mut self, name: &str) -> NameId {
+        // Most optional names are absent, and then nothing is hashed.
+        if name.is_empty() && !self.list.is_empty() {
+            return 0;
+        }
         if let Some(&id) = self.index.get(name) {
             return id;
         }
