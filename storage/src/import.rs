@@ -49,40 +49,45 @@ pub enum ImportError {
     Seal(#[from] raw::SealError),
 }
 
-/// A running import: batch after batch.
-#[derive(Clone, Copy, Debug)]
+/// A running import: input after input, batch after batch.
+#[derive(Debug)]
 pub struct Import<'s> {
     store: &'s Store,
+    /// What the last batch of the current input noted; the next one replaces it.
+    noted: Option<(u128, u128)>,
 }
 
 impl Store {
     /// Begins an import.
     pub fn import(&self) -> Import<'_> {
-        Import { store: self }
+        Import { store: self, noted: None }
     }
 }
 
 impl Import<'_> {
-    /// What earlier imports consumed of inputs that begin like this one. `head` names kind, format
-    /// and first bytes of the input. Shortest first.
+    /// Begins an input: what earlier imports consumed of inputs that begin like it. `head` names
+    /// kind, format and first bytes of the input. Shortest first.
     ///
     /// # Errors
     /// When the database cannot be read.
-    pub fn remembered(&self, head: u128) -> Result<Vec<Consumed>, ImportError> {
+    pub fn remembered(&mut self, head: u128) -> Result<Vec<Consumed>, ImportError> {
+        self.noted = None;
         let db = self.store.db();
         let read = db.read(|transaction| {
             let table = transaction.open_table(CONSUMED).map_err(|e| db.error(e))?;
-            let rows = table.range((head, 0)..=(head, u64::MAX)).map_err(|e| db.error(e))?;
+            let rows = table.range((head, 0)..=(head, u128::MAX)).map_err(|e| db.error(e))?;
             rows.map(|row| {
-                let (key, hash) = row.map_err(|e| db.error(e))?;
-                Ok(Consumed { len: key.value().1, hash: hash.value() })
+                let (key, len) = row.map_err(|e| db.error(e))?;
+                Ok(Consumed { len: len.value(), hash: key.value().1 })
             })
             .collect()
         });
-        match read {
-            Err(DbError::Missing { .. }) => Ok(Vec::new()),
-            other => Ok(other?),
-        }
+        let mut remembered: Vec<Consumed> = match read {
+            Err(DbError::Missing { .. }) => Vec::new(),
+            other => other?,
+        };
+        remembered.sort_unstable_by_key(|c| c.len);
+        Ok(remembered)
     }
 
     /// Takes the events of `batch` but for those whose id is there already, and notes that so much
@@ -91,7 +96,7 @@ impl Import<'_> {
     ///
     /// # Errors
     /// When the medium or the database refuses; the store is as it was then.
-    pub fn add(&self, batch: &mut Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, ImportError> {
+    pub fn add(&mut self, batch: &mut Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, ImportError> {
         let store = self.store;
         let (added, sealed) = store.db().write(|transaction| {
             let duplicate_rows = self.note_ids(transaction, batch)?;
@@ -108,10 +113,13 @@ impl Import<'_> {
             let sealed = sealed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             let mut manifest = ManifestWriter::open(store.db(), transaction)?;
             sealed.iter().try_for_each(|s| manifest.list(&listed(s)))?;
-            note_consumed(store.db(), transaction, head, consumed)?;
+            note_consumed(store.db(), transaction, head, consumed, self.noted)?;
             let (imported, duplicates) = (batch.rows.len() as u64, duplicate_rows.len() as u64);
             Ok::<_, ImportError>((Added { imported, duplicates, duplicate_rows }, sealed))
         })?;
+        if let Some(consumed) = consumed {
+            self.noted = Some((head, consumed.hash));
+        }
         // Their locks were held until now, so that nobody took them for left-overs.
         drop(sealed);
         Ok(added)
@@ -157,16 +165,20 @@ fn remove(batch: &mut Batch, positions: &[u32]) {
     batch.rows.sort_by_key(|row| row.ts);
 }
 
-/// Notes what was consumed of the input.
+/// Notes what was consumed of the input, in place of what its last batch noted.
 fn note_consumed(
     db: &Db,
     transaction: &WriteTransaction,
     head: u128,
     consumed: Option<Consumed>,
+    before: Option<(u128, u128)>,
 ) -> Result<(), DbError> {
     let Some(consumed) = consumed else { return Ok(()) };
     let mut table = transaction.open_table(CONSUMED).map_err(|e| db.error(e))?;
-    table.insert((head, consumed.len), consumed.hash).map_err(|e| db.error(e))?;
+    if let Some(before) = before.filter(|(same, _)| *same == head) {
+        table.remove(before).map_err(|e| db.error(e))?;
+    }
+    table.insert((head, consumed.hash), consumed.len).map_err(|e| db.error(e))?;
     Ok(())
 }
 

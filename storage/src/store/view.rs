@@ -16,7 +16,7 @@ use crate::journal::{JournalError, Progress, Reader};
 use crate::query::QueryError;
 use crate::query::source::{EachBucket, EachRows, Source, Span};
 use crate::raw::Segment;
-use crate::row::{Batch, NameId, Names, Row};
+use crate::row::{Batch, NameId};
 use crate::tier::Manifest;
 use crate::tier::db::DbError;
 use crate::tier::schema::{META, NAMES, PROVIDERS, bucket_table};

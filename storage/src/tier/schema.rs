@@ -31,8 +31,9 @@ pub const CHECKPOINTS: TableDefinition<'_, (u128, u32), &[u8]> = TableDefinition
 pub const SEGMENTS: TableDefinition<'_, (u64, u128), &[u8]> = TableDefinition::new("segments");
 /// Fingerprints of imported event ids, with the UTC day number of the event.
 pub const SEEN_IDS: TableDefinition<'_, u128, u32> = TableDefinition::new("seen_ids");
-/// What imports consumed of inputs: head fingerprint and length, to the hash of that length.
-pub const CONSUMED: TableDefinition<'_, (u128, u64), u128> = TableDefinition::new("consumed");
+/// What imports consumed of inputs: fingerprint of the head and hash of what was consumed, to its
+/// length. Inputs that begin alike and are equally long stay apart.
+pub const CONSUMED: TableDefinition<'_, (u128, u128), u64> = TableDefinition::new("consumed");
 /// Events a recorder could not write, by its number and the reason's: what the headers of its
 /// journals said before they were sealed and removed.
 pub const DROPS: TableDefinition<'_, (u128, u8), u64> = TableDefinition::new("drops");
