@@ -88,7 +88,7 @@ fn inner(monitor: Monitor, outer: &Global) -> Result<(Command, Global)> {
 /// A store with traffic up to `now`, rolled up.
 fn fill(dir: &Path, args: &DemoArgs, now: Timestamp, zone: &Zone) -> Result<()> {
     let store = Store::open_or_create(dir, zone, now)?;
-    let session = store.import();
+    let mut session = store.import();
     for mut batch in Traffic::new(args.days, args.seed, now, zone) {
         session.add(&mut batch, HEAD, None).map_err(|e| Failure::new(Kind::Io, e))?;
     }
