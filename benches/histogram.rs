@@ -151,7 +151,7 @@ fn week(events: usize, whole_ms: bool, minutes_a_bucket: u64) -> BTreeMap<(u64, 
             left <= 0.0
         });
         let model = model.unwrap_or(0) as u64;
-        let ok = random.next() % 50 != 0;
+        let ok = !random.next().is_multiple_of(50);
         let bucket = random.next() % (7 * 24 * 60) / minutes_a_bucket * minutes_a_bucket;
         let key = RequestKey { model: model as u32 + 1, ok, service_tier: 0 };
         let latency = random.around(850.0 + 200.0 * model as f64, 0.6) * 1000;

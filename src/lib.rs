@@ -1,5 +1,7 @@
 //! Latency, errors and cost of every LLM provider a program calls, on its own machine.
 
+#![warn(clippy::unwrap_used)]
+
 pub mod aggregator;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

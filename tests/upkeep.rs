@@ -30,12 +30,12 @@ fn event(n: u64) -> Event<'static> {
     Event::Request(Request {
         ts: Some(Timestamp::from_millis(START + n * 137)),
         provider: providers[(n % 3) as usize],
-        model: if n % 2 == 0 { "small" } else { "large" },
-        user: if n % 5 == 0 { "alice" } else { "bob" },
+        model: if n.is_multiple_of(2) { "small" } else { "large" },
+        user: if n.is_multiple_of(5) { "alice" } else { "bob" },
         latency: Some(Duration::from_micros(1000 + n * 7 % 90_000)),
         tokens: Tokens { input: n % 1000, output: n % 77, ..Tokens::default() },
         cost: Some(NanoUsd::from_nanos(n % 10_007)),
-        outcome: if n % 10 == 0 { Outcome::Error("overloaded") } else { Outcome::Ok },
+        outcome: if n.is_multiple_of(10) { Outcome::Error("overloaded") } else { Outcome::Ok },
         ..Request::default()
     })
 }
@@ -157,11 +157,13 @@ fn a_monitor_does_the_upkeep_of_its_application() {
     let dir = tempfile::tempdir().unwrap();
     let collector = open(dir.path());
     (0..100).for_each(|n| collector.record(&event(n)));
-    let mut options = aggregator::Options::default();
-    options.every = Duration::from_millis(20);
     // Passes of the same minute are left out, so time has to move on.
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(START + 60_000)));
-    options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let options = aggregator::Options {
+        every: Duration::from_millis(20),
+        clock: Arc::clone(&clock) as Arc<dyn Clock>,
+        ..aggregator::Options::default()
+    };
     let monitor = Monitor::start(dir.path(), options).unwrap();
     let store = Store::open(dir.path()).unwrap();
     let mut minutes = 1;

@@ -6,9 +6,9 @@ use ax_monitor::{Event, NanoUsd, Outcome, Request, Tokens};
 use ax_storage::time::Timestamp;
 
 /// First moment of the week: 2025-11-03T00:00:00Z.
-pub const START_MS: u64 = 1_762_128_000_000;
+pub(crate) const START_MS: u64 = 1_762_128_000_000;
 /// First moment after it.
-pub const END_MS: u64 = START_MS + 7 * 86_400_000;
+pub(crate) const END_MS: u64 = START_MS + 7 * 86_400_000;
 
 /// Provider, model, share of traffic, median latency in ms, nano-dollars an input and an output token.
 const MODELS: [(&str, &str, u32, f64, u64, u64); 20] = [
@@ -35,11 +35,11 @@ const MODELS: [(&str, &str, u32, f64, u64, u64); 20] = [
 ];
 
 /// A small fast generator (splitmix64).
-pub struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
     /// The same seed gives the same numbers.
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
@@ -70,12 +70,12 @@ impl Random {
 }
 
 /// The users' names.
-pub fn users() -> Vec<String> {
+pub(crate) fn users() -> Vec<String> {
     (0..1000).map(|n| format!("u{n:04}")).collect()
 }
 
 /// Event number `i` of `n`, spread evenly with some jitter over the week.
-pub fn event<'a>(random: &mut Random, users: &'a [String], i: u64, n: u64) -> Event<'a> {
+pub(crate) fn event<'a>(random: &mut Random, users: &'a [String], i: u64, n: u64) -> Event<'a> {
     let mut pick = random.below(1000) as u32;
     let (provider, model, _, latency, input_price, output_price) = *MODELS
         .iter()
@@ -110,12 +110,12 @@ pub fn event<'a>(random: &mut Random, users: &'a [String], i: u64, n: u64) -> Ev
 }
 
 /// How often what is measured is repeated: once when it only has to run.
-pub fn rounds(measuring: bool) -> usize {
+pub(crate) fn rounds(measuring: bool) -> usize {
     if measuring { 5 } else { 1 }
 }
 
 /// The middle of the values.
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

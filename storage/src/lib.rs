@@ -1,5 +1,7 @@
 //! The engine of `ax monitor`: a directory that takes events in and answers plans.
 
+#![warn(clippy::unwrap_used)]
+
 pub mod bucket;
 pub mod clock;
 pub mod event;

@@ -36,17 +36,22 @@ fn batch(now: u64, back: u64, spread: u64, events: u16, salt: u64) -> Batch {
         let r = (salt * 1000 + i).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 20;
         let ts = Timestamp::from_millis((now - back).saturating_sub(spread) + r % spread);
         let provider = ["claude", "openai", "gemini"][(r % 3) as usize];
-        let event = if r % 11 == 0 {
-            Event::RateLimit(RateLimit { provider, limit_type: "rpm", allowed: r % 2 == 0, ..RateLimit::default() })
+        let event = if r.is_multiple_of(11) {
+            Event::RateLimit(RateLimit {
+                provider,
+                limit_type: "rpm",
+                allowed: r.is_multiple_of(2),
+                ..RateLimit::default()
+            })
         } else {
             Event::Request(Request {
                 provider,
                 model: ["a", "b"][(r / 3 % 2) as usize],
                 user: ["alice", "bob", ""][(r / 7 % 3) as usize],
-                latency: (r % 5 > 0).then(|| std::time::Duration::from_micros(r % 5_000_000)),
+                latency: (!r.is_multiple_of(5)).then(|| std::time::Duration::from_micros(r % 5_000_000)),
                 tokens: Tokens { input: r % 1000, output: r % 300, ..Tokens::default() },
-                cost: (r % 4 > 0).then(|| NanoUsd::from_nanos(r % 1_000_000_007)),
-                outcome: if r % 9 == 0 { Outcome::Error("overloaded") } else { Outcome::Ok },
+                cost: (!r.is_multiple_of(4)).then(|| NanoUsd::from_nanos(r % 1_000_000_007)),
+                outcome: if r.is_multiple_of(9) { Outcome::Error("overloaded") } else { Outcome::Ok },
                 ..Request::default()
             })
         };
