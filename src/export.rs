@@ -11,7 +11,7 @@ use ax_storage::event::{CostSource, NanoUsd};
 use ax_storage::row::{Body, Maybe, NameId, Names, Row};
 
 use crate::import::{Key, is_formula};
-use crate::words::is_hidden;
+use crate::words::{is_hidden, push_json_escaped};
 
 /// Appends the event as a line of NDJSON, line end included.
 pub fn ndjson(out: &mut String, names: &Names, row: &Row) {
@@ -164,11 +164,7 @@ fn quoted(out: &mut String, text: &str) {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
             '\n' => out.push_str("\\n"),
-            c if is_hidden(c) => {
-                for unit in c.encode_utf16(&mut [0; 2]) {
-                    add(out, format_args!("\\u{unit:04x}"));
-                }
-            }
+            c if is_hidden(c) => push_json_escaped(out, c),
             c => out.push(c),
         }
     }

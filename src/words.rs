@@ -1,6 +1,8 @@
 //! Words as people meet them: hidden characters made visible, and the known word nearest to a
 //! mistyped one.
 
+use std::fmt::Write;
+
 /// Longest word that is compared with known ones, in characters.
 const WORD_MAX: usize = 32;
 
@@ -27,6 +29,27 @@ pub fn escaped(text: &str) -> String {
             '\t' => out.push_str("\\t"),
             c => push_escaped(&mut out, c),
         }
+    }
+    out
+}
+
+/// Appends `c` as JSON strings write any character: `\u` and four digits, twice where it takes two.
+pub fn push_json_escaped(out: &mut String, c: char) {
+    for unit in c.encode_utf16(&mut [0; 2]) {
+        // Writing to a string cannot fail.
+        let _ = write!(out, "\\u{unit:04x}");
+    }
+}
+
+/// JSON text, which holds what is hidden in strings only, with that made visible; it means the same.
+pub fn visible_json(text: String) -> String {
+    // Nearly every text is ASCII, and serde_json escapes all that is hidden in it but DEL.
+    if text.bytes().all(|b| b < 0x7f) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if is_hidden(c) { push_json_escaped(&mut out, c) } else { out.push(c) }
     }
     out
 }
@@ -58,6 +81,14 @@ mod tests {
         assert_eq!(escaped("\x1b[2J\u{202e}\u{9b}\u{e0041}é日"), "\\u{1b}[2J\\u{202e}\\u{9b}\\u{e0041}é日");
         assert_eq!(escaped("a\r\n\tb"), "a\\r\\n\\tb");
         assert!(!escaped("\0\u{7f}\u{200d}\u{feff}").chars().any(is_hidden));
+    }
+
+    #[test]
+    fn json_means_the_same_with_everything_visible() {
+        let value = serde_json::json!({"a\u{202e}b": "\x1b\u{7f}\u{9b}\u{e0041}é日\n"});
+        let shown = visible_json(value.to_string());
+        assert_eq!(shown, "{\"a\\u202eb\":\"\\u001b\\u007f\\u009b\\udb40\\udc41é日\\n\"}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&shown).unwrap(), value);
     }
 
     #[test]

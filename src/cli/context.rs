@@ -20,7 +20,7 @@ use crate::cli::time;
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped};
 use crate::render::{Style, WIDTH_UNLIMITED};
-use crate::words::nearest;
+use crate::words::{nearest, visible_json};
 
 /// The time span without `--range`.
 const RANGE_DEFAULT: &str = "1h";
@@ -356,7 +356,7 @@ impl Context {
     /// # Errors
     /// As [`Context::print`].
     pub(crate) fn print_json(&self, view: &impl Serialize) -> Result<()> {
-        let mut text = serde_json::to_string(view).map_err(|e| Failure::new(Kind::Bug, e))?;
+        let mut text = visible_json(serde_json::to_string(view).map_err(|e| Failure::new(Kind::Bug, e))?);
         text.push('\n');
         self.print(&text)
     }

@@ -2,23 +2,22 @@
 
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::exit;
 
-/// From now on the first Ctrl-C, SIGTERM or SIGHUP runs `tidy` on a thread of its own, and then ends
-/// the process as its return value says: `true` = at once.
+/// From now on the first Ctrl-C, SIGTERM or SIGHUP runs `tidy` on a thread of its own. The process
+/// may then go on to its own end for as long as `tidy` says; a second signal ends it at once.
 ///
 /// Where signals cannot be had the process keeps dying of them.
-pub(crate) fn on_interrupt(tidy: impl FnOnce() -> bool + Send + 'static) {
+pub(crate) fn on_interrupt(tidy: impl FnOnce() -> Duration + Send + 'static) {
     let (ready, wait) = mpsc::channel();
     let watcher = thread::Builder::new().name("signals".to_owned()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let code = runtime.ok().and_then(|runtime| runtime.block_on(first_signal(&ready)));
-        drop(ready);
-        if let Some(code) = code
-            && tidy()
+        if let Ok(runtime) = runtime
+            && let Some(code) = runtime.block_on(watch(ready, tidy))
         {
             std::process::exit(code.into());
         }
@@ -29,15 +28,41 @@ pub(crate) fn on_interrupt(tidy: impl FnOnce() -> bool + Send + 'static) {
     }
 }
 
-/// Waits for a signal: the exit code that belongs to it.
-async fn first_signal(ready: &mpsc::Sender<()>) -> Option<u8> {
-    let mut interrupt = signal(SignalKind::interrupt()).ok()?;
-    let mut terminate = signal(SignalKind::terminate()).ok()?;
-    let mut hangup = signal(SignalKind::hangup()).ok()?;
+/// Waits for the signal and the end of its grace: the exit code that belongs to it.
+async fn watch(ready: mpsc::Sender<()>, tidy: impl FnOnce() -> Duration) -> Option<u8> {
+    let mut signals = Signals::listen().ok()?;
     let _ = ready.send(());
-    Some(tokio::select! {
-        _ = interrupt.recv() => exit::INTERRUPTED,
-        _ = terminate.recv() => exit::TERMINATED,
-        _ = hangup.recv() => exit::HUNG_UP,
-    })
+    let code = signals.next().await;
+    let grace = tidy();
+    tokio::select! {
+        () = tokio::time::sleep(grace) => {}
+        _ = signals.next() => {}
+    }
+    Some(code)
+}
+
+/// The signals that end a process.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// The exit code of the next one.
+    async fn next(&mut self) -> u8 {
+        tokio::select! {
+            _ = self.interrupt.recv() => exit::INTERRUPTED,
+            _ = self.terminate.recv() => exit::TERMINATED,
+            _ = self.hangup.recv() => exit::HUNG_UP,
+        }
+    }
 }

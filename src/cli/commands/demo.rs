@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use ax_storage::Store;
 use ax_storage::time::{Timestamp, Zone};
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &DemoArgs, context: &Context) -> Result<u8> {
     let doomed = home.path().to_owned();
     on_interrupt(move || {
         remove(&doomed);
-        true
+        Duration::ZERO
     });
     let dir = home.path().join("store");
     let mut inner = context.for_demo(flags, dir.clone())?;

@@ -25,6 +25,10 @@ use crate::import::{
 
 /// Refused lines that the summary shows; `--json` lists more.
 const REFUSALS_SHOWN: usize = 10;
+/// After Ctrl-C the chunk being written may take so long; cutting it off does no harm.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The same where the next chunk may never come.
+const PATIENCE_STDIN: Duration = Duration::from_secs(1);
 /// How often the progress bar moves.
 const REDRAW: Duration = Duration::from_millis(100);
 
@@ -43,9 +47,10 @@ pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
     };
     let store = if args.dry_run { context.store()? } else { Some(context.writable_store()?) };
     let stop = Arc::clone(&cancel);
+    let grace = if inputs.contains(&Input::Stdin) { PATIENCE_STDIN } else { PATIENCE };
     on_interrupt(move || {
         stop.store(true, Ordering::Relaxed);
-        false
+        grace
     });
     let bar = Bar::new(context, &inputs);
     let mut session = store.as_ref().map(|s| s.import());

@@ -95,8 +95,7 @@ fn stream(parser: &LineParser, collector: &Collector, tally: &mut Tally, context
     let theirs = Arc::clone(&interrupted);
     on_interrupt(move || {
         theirs.store(true, Ordering::Relaxed);
-        std::thread::sleep(LAST_WORDS);
-        true
+        LAST_WORDS
     });
     let mut lines = Lines::new(std::io::stdin().lock());
     let mut told = false;
