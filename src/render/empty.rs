@@ -25,7 +25,7 @@ fn body(why: &Emptiness, place: &str, now: Timestamp, zone: &Zone, style: &Style
             text::name(place)
         ),
         Emptiness::NothingInRange { newest } if *newest >= now => {
-            format!("Nothing in this range: the newest event is later ({}).\n", when::moment(*newest, zone))
+            format!("Nothing in this range: the newest event is of {}.\n", when::moment(*newest, zone))
         }
         Emptiness::NothingInRange { newest } => {
             let age = now.since(*newest);

@@ -4,8 +4,14 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 mod config;
+mod demo;
 mod help;
+mod hostile;
 mod output;
+mod record;
+mod screens;
 mod serve;
+mod signals;
 mod stores;
+mod traffic;
 mod world;
