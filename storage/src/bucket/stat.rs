@@ -31,6 +31,12 @@ impl Stat {
         self.max = self.max.max(value);
     }
 
+    /// Adds one value to count and sum only.
+    pub(crate) fn add_sum(&mut self, value: u64) {
+        self.count += 1;
+        self.sum += u128::from(value);
+    }
+
     /// Adds the value 0 `n` times; `n` is above zero.
     pub fn add_zeros(&mut self, n: u64) {
         self.count += n;

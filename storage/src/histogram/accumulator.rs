@@ -81,12 +81,19 @@ impl Accumulator {
     /// # Errors
     /// Bytes it cannot have written, or too many values: the sum is worthless then until cleared.
     pub fn add_encoded(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
-        self.add_within(bytes, 0, INDEX_END - 1).map(|_| ())
+        self.add_within(bytes, 0, INDEX_END - 1, |_, _| ()).map(|_| ())
     }
 
-    /// The same for gaps from `base` with no index above `last`; returns how many values came.
+    /// The same for gaps from `base` with no index above `last`; each entry is also handed to `seen`.
+    /// Returns how many values came.
     #[inline]
-    pub(super) fn add_within(&mut self, bytes: &[u8], base: u32, last: u32) -> Result<u64, Malformed> {
+    pub(super) fn add_within(
+        &mut self,
+        bytes: &[u8],
+        base: u32,
+        last: u32,
+        mut seen: impl FnMut(u32, u64),
+    ) -> Result<u64, Malformed> {
         // Reaching out to `last` beforehand keeps the loop free of growing; with a wide `last` it
         // would clear too much later, so take the last index really seen for the bounds.
         let (mut first_seen, mut last_seen) = (u32::MAX, 0);
@@ -99,6 +106,7 @@ impl Accumulator {
             counts[index as usize] = counts[index as usize].wrapping_add(count);
             first_seen = first_seen.min(index);
             last_seen = index;
+            seen(index, count);
         });
         if first_seen <= last_seen {
             self.widen(first_seen, last_seen);

@@ -26,6 +26,8 @@ pub(crate) struct Gathering<'a, 'p> {
     pub(crate) by_error: bool,
     pub(crate) read: series::Source,
     pub(crate) missing: Vec<String>,
+    /// Why a segment could not be opened, the first one.
+    pub(crate) lost: Option<QueryError>,
     /// Limiter decisions, kept for counting bursts.
     pub(crate) decisions: Vec<Decision>,
     /// Latest event time seen in the backlog.
@@ -62,6 +64,7 @@ impl Gathering<'_, '_> {
             for piece in &cover.pieces {
                 if let From::Table(table) = piece.from {
                     self.add_run(table, &provider, labels, piece.range, wanted)?;
+                    self.check_memory()?;
                 }
             }
         }

@@ -7,7 +7,7 @@ use foldhash::fast::RandomState;
 use super::QueryError;
 use super::distribution::{Bounds, Distributions, Quantiles};
 use super::names::{LabelNames, Labels};
-use super::plan::{CELLS_MAX, Label};
+use super::plan::{ANSWER_BYTES_MAX, CELLS_MAX, Label};
 use super::series::{Aggregate, Counters, Group, StepRange};
 use crate::bucket::{Measure, Stat};
 use crate::row::NameId;
@@ -22,6 +22,8 @@ pub(crate) struct Cells {
     /// Measures whose stats are kept; the one of the quantiles among them.
     pub(crate) measures: Vec<Measure>,
     quantile_at: Option<usize>,
+    /// So many fit into [`ANSWER_BYTES_MAX`].
+    cells_max: usize,
     keys: Vec<Labels>,
     /// Group of a single label's id, plus one.
     by_id: Vec<u32>,
@@ -45,11 +47,15 @@ impl Cells {
         quantile: Option<Measure>,
     ) -> Result<Self, QueryError> {
         let quantile_at = quantile.and_then(|m| measures.iter().position(|other| *other == m));
+        // Counters and stats while gathering, and once more when handed on.
+        let numbers = size_of::<Counters>() + measures.len() * size_of::<Stat>();
+        let cells_max = ANSWER_BYTES_MAX / (2 * numbers + size_of::<Aggregate>());
         let mut cells = Self {
             group: group.to_vec(),
             edges,
             measures,
             quantile_at,
+            cells_max,
             keys: Vec::new(),
             by_id: Vec::new(),
             by_key: HashMap::default(),
@@ -139,6 +145,9 @@ impl Cells {
         if groups.saturating_mul(steps) > CELLS_MAX {
             return Err(QueryError::TooManyCells { groups, steps });
         }
+        if groups * steps > self.cells_max {
+            return Err(QueryError::AnswerTooLarge { groups, steps });
+        }
         self.keys.push(key);
         self.counters.resize(groups * steps, Counters::default());
         self.stats.resize(groups * steps * self.measures.len(), Stat::default());
@@ -176,6 +185,11 @@ impl Cells {
     #[inline]
     pub(crate) fn stat(&mut self, cell: CellId, at: usize) -> &mut Stat {
         &mut self.stats[cell as usize * self.measures.len() + at]
+    }
+
+    /// Whether measure number `at` of `self.measures` is the one of the quantiles.
+    pub(crate) fn is_quantile(&self, at: usize) -> bool {
+        self.quantile_at == Some(at)
     }
 
     fn quantile_stat(&self, cell: usize) -> Stat {
@@ -277,5 +291,25 @@ impl Counters {
         self.allowed += other.allowed;
         self.denied += other.denied;
         self.violations += other.violations;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_too_large_is_refused_before_it_is_made() {
+        let edges = (0..=1000).map(Timestamp::from_millis).collect();
+        let mut cells = Cells::new(&[Label::Model], edges, true, Measure::ALL.to_vec(), None).unwrap();
+        assert!(cells.cells_max < CELLS_MAX, "thirteen measures take more than a million cells may");
+        cells.cells_max = 2500;
+        let mut group = |id| {
+            let mut labels = Labels::default();
+            labels[Label::Model as usize] = id;
+            cells.group(&labels)
+        };
+        assert_eq!((group(7).unwrap(), group(9).unwrap(), group(7).unwrap()), (0, 1, 0));
+        assert!(matches!(group(8), Err(QueryError::AnswerTooLarge { groups: 3, steps: 1000 })));
     }
 }

@@ -2,27 +2,43 @@
 //!
 //! A dense array for each of thousands of cells would cost more to clear than all there is to read. So
 //! bytes of histograms are only copied while buckets are scanned. At the end each (group, step) cell,
-//! usually one large histogram and a few small ones, is walked in place, and its group's total is
-//! poured into one array that is used over and over. Without steps the first few groups have an array
-//! of their own from the start: they are where everything goes.
+//! usually one large histogram and a few small ones, is walked in place, and what it passes is added to
+//! one array for its group, used over and over. Single values are only noted with their cell, and
+//! ordered by cell at the end: within a cell an array orders them, or a sort where they are few.
+//! Without steps the first few groups have an array of their own from the start.
 
 use super::QueryError;
-use crate::histogram::{Accumulator, Histogram, Kept, Malformed, Walker, index_of};
+use crate::histogram::{Accumulator, Histogram, Kept, Malformed, Walker, index_of, midpoint, rank};
 
 /// Cells with an array of their own, in an answer without steps.
 const DENSE_CELLS: u32 = 32;
 /// Histograms walked side by side; more are added up.
 const WALKED_MAX: usize = 4;
-/// Single values, and bytes of histograms, gathered before they are merged by cell and index.
-const SINGLES_MAX: usize = 1 << 20;
-const PARTS_MAX: usize = 1 << 18;
+/// How much is gathered.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    /// Single values before they are merged by cell and index.
+    singles: usize,
+    /// Histograms before it is seen whether merging them pays.
+    parts: usize,
+    /// Bytes of histograms before they are merged.
+    bytes: usize,
+    /// Counts by cell and index; more are refused.
+    merged: usize,
+}
+
+/// 32 MiB of single values, 256 MiB each of histograms and of merged counts.
+const LIMITS: Limits = Limits { singles: 1 << 22, parts: 1 << 18, bytes: 1 << 28, merged: 1 << 24 };
 /// Merging pays when a cell has at least so many histograms.
 const MERGED_MIN: usize = 8;
+/// So few values of a cell are sorted: an array would have to be cleared.
+const SORTED_MAX: usize = 64;
 
 /// Values of all cells of an answer. Cell numbers are `group * steps + step`.
 #[derive(Debug)]
 pub(crate) struct Distributions {
     stepped: bool,
+    limits: Limits,
     dense: Vec<Accumulator>,
     parts: Vec<(u32, Kept)>,
     bytes: Vec<u8>,
@@ -33,6 +49,8 @@ pub(crate) struct Distributions {
     singles: Vec<u64>,
     /// The same with counts, ascending: what did not fit the others any more.
     merged: Vec<(u64, u64)>,
+    /// More than may be kept has come; nothing is taken any more.
+    full: bool,
 }
 
 fn cell_and_index(cell: u32, index: u32) -> u64 {
@@ -43,14 +61,24 @@ impl Distributions {
     pub(crate) fn new(stepped: bool) -> Self {
         Self {
             stepped,
+            limits: LIMITS,
             dense: Vec::new(),
             parts: Vec::new(),
             bytes: Vec::new(),
-            parts_max: PARTS_MAX,
+            parts_max: LIMITS.parts,
             cells: 0,
             singles: Vec::new(),
             merged: Vec::new(),
+            full: false,
         }
+    }
+
+    /// Whether what came is more than is kept in memory.
+    ///
+    /// # Errors
+    /// [`QueryError::TooManyValues`].
+    pub(crate) fn check(&self) -> Result<(), QueryError> {
+        if self.full { Err(QueryError::TooManyValues) } else { Ok(()) }
     }
 
     fn dense(&mut self, cell: u32) -> Option<&mut Accumulator> {
@@ -71,8 +99,14 @@ impl Distributions {
         if let Some(sum) = self.dense(cell) {
             return histogram.pour(sum);
         }
+        if self.full {
+            return Ok(());
+        }
         self.parts.push((cell, histogram.keep(&mut self.bytes)));
         self.cells = self.cells.max(cell as usize + 1);
+        if self.bytes.len() >= self.limits.bytes {
+            return self.merge();
+        }
         if self.parts.len() < self.parts_max {
             return Ok(());
         }
@@ -90,35 +124,41 @@ impl Distributions {
             return sum.add_value(value);
         }
         self.singles.push(cell_and_index(cell, index_of(value)));
-        if self.singles.len() >= SINGLES_MAX { self.merge() } else { Ok(()) }
+        if self.singles.len() >= self.limits.singles { self.merge() } else { Ok(()) }
     }
 
     /// Brings everything gathered into `merged`.
     fn merge(&mut self) -> Result<(), Malformed> {
-        let mut fresh = self.parts.len() + self.singles.len();
-        let old = self.merged.len();
-        self.merged.reserve(fresh);
-        self.merged.extend(self.singles.drain(..).map(|key| (key, 1)));
+        let mut fresh: Vec<(u64, u64)> = Vec::new();
         for (cell, kept) in self.parts.drain(..) {
-            kept.get(&self.bytes).each(|index, count| self.merged.push((cell_and_index(cell, index), count)))?;
+            kept.get(&self.bytes).each(|index, count| fresh.push((cell_and_index(cell, index), count)))?;
+            if fresh.len() > self.limits.merged {
+                self.full = true;
+                break;
+            }
         }
         self.bytes.clear();
-        fresh = self.merged.len() - old;
-        if fresh > 0 {
-            self.merged.sort_unstable_by_key(|&(key, _)| key);
-            self.merged.dedup_by(|from, into| {
-                let same = from.0 == into.0;
-                if same {
-                    into.1 = into.1.saturating_add(from.1);
-                }
-                same
-            });
+        fresh.extend(self.singles.drain(..).map(|key| (key, 1)));
+        // A stable sort finds the sorted runs that old counts and histograms are.
+        self.merged.append(&mut fresh);
+        self.merged.sort_by_key(|&(key, _)| key);
+        self.merged.dedup_by(|from, into| {
+            let same = from.0 == into.0;
+            if same {
+                into.1 = into.1.saturating_add(from.1);
+            }
+            same
+        });
+        self.full |= self.merged.len() > self.limits.merged;
+        if self.full {
+            self.merged = Vec::new();
         }
         Ok(())
     }
 
     /// Quantiles `ppm` of every cell, every group and all together.
     pub(crate) fn quantiles(mut self, ppm: &[u32], cells: &impl Bounds) -> Result<Quantiles, QueryError> {
+        self.check()?;
         self.finish(ppm, cells).map_err(|m| QueryError::Damaged {
             file: "monitor.redb".into(),
             offset: "a histogram".into(),
@@ -127,57 +167,22 @@ impl Distributions {
     }
 
     fn finish(&mut self, ppm: &[u32], cells: &impl Bounds) -> Result<Quantiles, Malformed> {
-        if !self.singles.is_empty() {
-            let parts = std::mem::take(&mut self.parts);
-            let bytes = std::mem::take(&mut self.bytes);
-            self.merge()?;
-            (self.parts, self.bytes) = (parts, bytes);
-        }
-        self.parts.sort_by_key(|&(cell, _)| cell);
         let (groups, steps) = cells.shape();
+        self.parts.sort_by_key(|&(cell, _)| cell);
+        let singles = by_cell(std::mem::take(&mut self.singles), groups * steps);
         let mut out = Quantiles { groups: Vec::with_capacity(groups), ..Quantiles::default() };
-        let (mut all, mut group_sum, mut cell_sum) =
-            (Accumulator::default(), Accumulator::default(), Accumulator::default());
-        let mut walker = Walker::default();
-        let (mut parts, mut merged) = (&self.parts[..], &self.merged[..]);
-        let mut walked = Vec::new();
+        let (mut all, mut group_sum, mut work) = (Accumulator::default(), Accumulator::default(), Work::default());
+        let mut rest = Content { bytes: &self.bytes, parts: &self.parts, merged: &self.merged, singles: &singles };
         for group in 0..groups {
             group_sum.clear();
             let mut points = Vec::with_capacity(if self.stepped { steps } else { 0 });
             for step in 0..steps {
-                let cell = (group * steps + step) as u32;
-                let (mine, rest) = parts.split_at(parts.partition_point_near(|&(c, _)| c == cell));
-                parts = rest;
-                let (values, rest) =
-                    merged.split_at(merged.partition_point_near(|&(key, _)| key >> 32 == u64::from(cell)));
-                merged = rest;
-                for (_, kept) in mine {
-                    kept.get(&self.bytes).pour(&mut group_sum)?;
-                }
-                for &(key, count) in values {
-                    group_sum.add(key as u32, count)?;
-                }
-                if !self.stepped {
-                    continue;
-                }
-                let (min, max) = cells.cell_bounds(group, step);
-                let mut answer = Vec::new();
-                if values.is_empty() && mine.len() <= WALKED_MAX {
-                    walked.clear();
-                    walked.extend(mine.iter().map(|(_, kept)| kept.get(&self.bytes)));
-                    walker.quantiles(&walked, ppm, min, max, &mut answer)?;
+                let mine = rest.split_off((group * steps + step) as u32);
+                if self.stepped {
+                    points.push(work.cell(&mine, ppm, cells.cell_bounds(group, step), &mut group_sum)?);
                 } else {
-                    cell_sum.clear();
-                    for (_, kept) in mine {
-                        kept.get(&self.bytes).pour(&mut cell_sum)?;
-                    }
-                    for &(key, count) in values {
-                        cell_sum.add(key as u32, count)?;
-                    }
-                    answer.resize(ppm.len(), None);
-                    cell_sum.quantiles(ppm, min, max, &mut answer);
+                    mine.pour(&mut group_sum)?;
                 }
-                points.push(answer);
             }
             let sum = match self.dense.get(group) {
                 Some(dense) if !self.stepped => dense,
@@ -193,6 +198,111 @@ impl Distributions {
         out.all = quantiles_of(&all, ppm, min, max);
         Ok(out)
     }
+}
+
+/// Orders single values by cell; within a cell they are in no order.
+fn by_cell(mut singles: Vec<u64>, cells: usize) -> Vec<u64> {
+    // Counting needs a place for every cell.
+    if singles.len() < cells / 4 {
+        singles.sort_unstable();
+        return singles;
+    }
+    let cell = |single: u64| (single >> 32) as usize;
+    let mut begins = vec![0_u32; cells + 1];
+    singles.iter().for_each(|&single| begins[cell(single) + 1] += 1);
+    (1..begins.len()).for_each(|at| begins[at] += begins[at - 1]);
+    let mut ordered = vec![0; singles.len()];
+    for single in singles {
+        let at = &mut begins[cell(single)];
+        ordered[*at as usize] = single;
+        *at += 1;
+    }
+    ordered
+}
+
+/// What was gathered of cells, all in the order of their numbers.
+struct Content<'d> {
+    bytes: &'d [u8],
+    parts: &'d [(u32, Kept)],
+    merged: &'d [(u64, u64)],
+    singles: &'d [u64],
+}
+
+impl Content<'_> {
+    /// Takes out what belongs to `cell`, the first that has anything.
+    fn split_off(&mut self, cell: u32) -> Self {
+        let (parts, other_parts) = self.parts.split_at(count_front(self.parts, |&(c, _)| c == cell));
+        let is_mine = |key: u64| key >> 32 == u64::from(cell);
+        let (merged, other_merged) = self.merged.split_at(count_front(self.merged, |&(key, _)| is_mine(key)));
+        let (singles, other_singles) = self.singles.split_at(count_front(self.singles, |&key| is_mine(key)));
+        (self.parts, self.merged, self.singles) = (other_parts, other_merged, other_singles);
+        Self { bytes: self.bytes, parts, merged, singles }
+    }
+
+    fn pour(&self, sum: &mut Accumulator) -> Result<(), Malformed> {
+        self.parts.iter().try_for_each(|(_, kept)| kept.get(self.bytes).pour(sum))?;
+        self.merged.iter().try_for_each(|&(key, count)| sum.add(key as u32, count))?;
+        self.singles.iter().try_for_each(|&key| sum.add(key as u32, 1))
+    }
+}
+
+/// How many items at the front fulfil `is`.
+fn count_front<T>(items: &[T], is: impl Fn(&T) -> bool) -> usize {
+    items.iter().take_while(|item| is(item)).count()
+}
+
+/// Work space for one cell after the other.
+#[derive(Default)]
+struct Work {
+    walker: Walker,
+    sum: Accumulator,
+    sorted: Vec<(u32, u64)>,
+}
+
+impl Work {
+    /// Quantiles of a cell whose content is also added to `total`.
+    fn cell(
+        &mut self,
+        mine: &Content<'_>,
+        ppm: &[u32],
+        (min, max): (u64, u64),
+        total: &mut Accumulator,
+    ) -> Result<Answer, Malformed> {
+        let mut answer = Vec::new();
+        let values = mine.merged.len() + mine.singles.len();
+        if values == 0 && mine.parts.len() <= WALKED_MAX {
+            let mut histograms = [Histogram::EMPTY; WALKED_MAX];
+            histograms.iter_mut().zip(mine.parts).for_each(|(to, (_, kept))| *to = kept.get(mine.bytes));
+            self.walker.quantiles_into(&histograms[..mine.parts.len()], ppm, min, max, &mut answer, total)?;
+        } else if mine.parts.is_empty() && values <= SORTED_MAX {
+            self.sorted.clear();
+            self.sorted.extend(mine.merged.iter().map(|&(key, count)| (key as u32, count)));
+            self.sorted.extend(mine.singles.iter().map(|&key| (key as u32, 1)));
+            self.sorted.sort_unstable_by_key(|&(index, _)| index);
+            total.add_counts(&self.sorted)?;
+            quantiles_of_sorted(&self.sorted, ppm, min, max, &mut answer);
+        } else {
+            self.sum.clear();
+            mine.pour(&mut self.sum)?;
+            self.sum.iter().try_for_each(|(index, count)| total.add(index, count))?;
+            answer = quantiles_of(&self.sum, ppm, min, max);
+        }
+        Ok(answer)
+    }
+}
+
+/// Quantiles of counts in order of index.
+fn quantiles_of_sorted(counts: &[(u32, u64)], ppm: &[u32], min: u64, max: u64, answer: &mut Answer) {
+    let total = counts.iter().map(|&(_, count)| count).sum();
+    answer.extend(ppm.iter().map(|&ppm| {
+        let wanted = rank(total, ppm);
+        let mut seen = 0;
+        let found = counts.iter().find(|&&(_, count)| {
+            seen += count;
+            seen >= wanted
+        });
+        found.map(|&(index, _)| midpoint(index).min(max).max(min))
+    }));
 }
 
 fn quantiles_of(sum: &Accumulator, ppm: &[u32], min: u64, max: u64) -> Vec<Option<u64>> {
@@ -221,13 +331,5 @@ pub(crate) struct Quantiles {
     pub(crate) all: Answer,
 }
 
-trait PartitionNear<T> {
-    /// How many items at the front fulfil `is`; as fast as there are few.
-    fn partition_point_near(&self, is: impl Fn(&T) -> bool) -> usize;
-}
-
-impl<T> PartitionNear<T> for [T] {
-    fn partition_point_near(&self, is: impl Fn(&T) -> bool) -> usize {
-        self.iter().take_while(|item| is(item)).count()
-    }
-}
+#[cfg(test)]
+mod tests;

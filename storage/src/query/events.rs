@@ -60,6 +60,7 @@ fn count(source: &dyn Source, plan: &Plan) -> Result<(u64, Vec<String>), QueryEr
         by_error: true,
         read: series::Source::default(),
         missing: Vec::new(),
+        lost: None,
         decisions: Vec::new(),
         newest: None,
     };
@@ -219,43 +220,56 @@ fn newest_of(source: &dyn Source, plan: &Plan, newest: usize, missing: &mut Vec<
     let mut best = Best::new(newest, true);
     offer_journals(source, plan.range, &mut filter, &mut best)?;
     best.trim();
-    let mut scratch = Scratch::default();
-    let mut batch = Batch::default();
     for day in days(source, plan.range)?.into_iter().rev() {
         if !best.takes(day.end.minus_ms(1)) {
             break;
         }
-        for segment in source.segments(day)? {
-            let mut blocks: Vec<usize> = (0..segment.blocks().len()).collect();
-            blocks.sort_by_key(|&b| std::cmp::Reverse(segment.blocks()[b].max_ts));
-            for block in blocks {
-                let info = &segment.blocks()[block];
-                if info.max_ts < day.start || info.min_ts >= day.end || !filter.wants(info.kind) {
-                    continue;
-                }
-                if !best.takes(info.max_ts) {
-                    break;
-                }
-                batch.rows.clear();
-                if let Err(error) = segment.rows(block, &mut scratch, &mut batch) {
-                    note(missing, format!("{} events: {error}", info.rows));
-                    continue;
-                }
-                filter.reset(&batch.names);
-                for row in batch.rows.iter().rev() {
-                    if !best.takes(row.ts) {
-                        break;
-                    }
-                    if filter.matches(&batch.names, row) {
-                        best.offer(&batch.names, row);
-                    }
-                }
-                best.trim();
+        source.segments(day, &mut |segment| {
+            match segment {
+                Ok(segment) => offer_segment(&segment, day, &mut filter, &mut best, missing),
+                Err(lost) => note(missing, lost.to_string()),
             }
-            batch = Batch::default();
-        }
+            Ok(())
+        })?;
     }
     Ok(best)
+}
+
+/// Offers the matching events of a segment to `best`, the latest block first.
+fn offer_segment(
+    segment: &Segment,
+    day: TimeRange,
+    filter: &mut RowFilter<'_>,
+    best: &mut Best,
+    missing: &mut Vec<String>,
+) {
+    let (mut scratch, mut batch) = (Scratch::default(), Batch::default());
+    let mut blocks: Vec<usize> = (0..segment.blocks().len()).collect();
+    blocks.sort_by_key(|&b| std::cmp::Reverse(segment.blocks()[b].max_ts));
+    for block in blocks {
+        let info = &segment.blocks()[block];
+        if info.max_ts < day.start || info.min_ts >= day.end || !filter.wants(info.kind) {
+            continue;
+        }
+        if !best.takes(info.max_ts) {
+            return;
+        }
+        batch.rows.clear();
+        if let Err(error) = segment.rows(block, &mut scratch, &mut batch) {
+            note(missing, format!("{} events: {error}", info.rows));
+            continue;
+        }
+        filter.reset(&batch.names);
+        for row in batch.rows.iter().rev() {
+            if !best.takes(row.ts) {
+                break;
+            }
+            if filter.matches(&batch.names, row) {
+                best.offer(&batch.names, row);
+            }
+        }
+        best.trim();
+    }
 }
 
 fn note(missing: &mut Vec<String>, what: String) {
@@ -363,7 +377,15 @@ impl<'a, 'p> Stream<'a, 'p> {
 
     /// Hands on the events of a day, and what journals have before and between.
     fn day(&mut self, day: TimeRange, each: &mut Each<'_>) -> Result<ControlFlow<()>, QueryError> {
-        let segments = self.source.segments(day)?;
+        let mut segments = Vec::new();
+        let missing = &mut self.summary.missing;
+        self.source.segments(day, &mut |segment| {
+            match segment {
+                Ok(segment) => segments.push(segment),
+                Err(lost) => note(missing, lost.to_string()),
+            }
+            Ok(())
+        })?;
         let mut scratch = Scratch::default();
         let mut cursors = Vec::new();
         for segment in &segments {

@@ -43,11 +43,16 @@ pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryE
         by_error: matches!(route, Route::Tiers { by_error: true, .. }),
         read: series::Source::default(),
         missing: covers.missing(extent),
+        lost: None,
         decisions: Vec::new(),
         newest: (extent.start < extent.end).then(|| extent.end.minus_ms(1)),
     };
     if Kind::ALL.into_iter().any(|kind| gathering.conditions.wants(kind)) {
         covers.gather(&mut gathering)?;
+    }
+    // Saying what is missing is no answer when there is nothing else to say.
+    if let Some(error) = gathering.lost.take_if(|_| gathering.read == series::Source::default()) {
+        return Err(error);
     }
     if plan.violations {
         gathering.count_violations();

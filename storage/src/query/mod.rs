@@ -20,6 +20,7 @@ mod tests;
 use std::ops::ControlFlow;
 
 use plan::{Filter, Plan};
+use raw::DECISIONS_MAX;
 use series::Series;
 use source::Source;
 
@@ -101,6 +102,20 @@ pub enum QueryError {
         /// Steps.
         steps: usize,
     },
+    /// An answer of more than [`plan::ANSWER_BYTES_MAX`].
+    #[error("{groups} groups in {steps} steps with all their numbers take more than {} MiB", plan::ANSWER_BYTES_MAX >> 20)]
+    AnswerTooLarge {
+        /// Distinct groups.
+        groups: usize,
+        /// Steps.
+        steps: usize,
+    },
+    /// Percentiles of so many cells that their distributions do not fit into memory.
+    #[error("percentiles of so many groups and steps take too much memory; ask for fewer groups or a wider step")]
+    TooManyValues,
+    /// Violations among more limiter decisions than are compared at once.
+    #[error("violations are counted among at most {DECISIONS_MAX} rate limit decisions; ask for a shorter time")]
+    TooManyDecisions,
     /// Only raw events can answer it and they do not reach back that far.
     #[error("{what} needs single events, which are kept from {from} on")]
     NeedsRaw {

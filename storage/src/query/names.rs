@@ -43,6 +43,10 @@ impl LabelSet {
         Self(self.0 & !other.0)
     }
 
+    pub(crate) const fn both(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     pub(crate) const fn is_empty(self) -> bool {
         self.0 == 0
     }

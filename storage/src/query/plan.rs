@@ -11,6 +11,9 @@ use crate::time::{TimeRange, Zone};
 pub const STEPS_MAX: usize = 10_000;
 /// Most (group, step) cells an answer may have.
 pub const CELLS_MAX: usize = 1_000_000;
+/// Most memory that the numbers of an answer may take: a million cells with one measure and one
+/// quantile, fewer with more.
+pub const ANSWER_BYTES_MAX: usize = 512 << 20;
 
 /// A question to the store.
 #[derive(Clone, Debug)]

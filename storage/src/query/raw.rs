@@ -1,6 +1,7 @@
 //! Adds single events to an answer: rows of journals here, columns of sealed segments in `columns`.
 
 mod columns;
+mod grouping;
 
 use super::QueryError;
 use super::buckets::{Gathering, Wanted};
@@ -9,6 +10,7 @@ use super::filter::Kind;
 use super::names::{LabelSet, Labels, Translation, status};
 use super::plan::{Label, Plan};
 use super::route::Conditions;
+use super::source::Lost;
 use crate::bucket::Measure;
 use crate::histogram::Malformed;
 use crate::row::{Body, NameId, Names, RequestRow, Row};
@@ -16,6 +18,9 @@ use crate::time::{TimeRange, Timestamp};
 
 /// Stretches of raw events so close together are fetched in one go.
 const JOINED_MS: u64 = 6 * 3_600_000;
+
+/// Most limiter decisions among which bursts are looked for: 24 bytes each.
+pub(crate) const DECISIONS_MAX: usize = 8_000_000;
 
 /// A limiter's decision.
 #[derive(Clone, Copy, Debug)]
@@ -51,12 +56,36 @@ impl Gathering<'_, '_> {
             let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
             let hull = TimeRange::new(first.start, last.end);
             let source = self.source;
-            for segment in source.segments(hull)? {
-                self.add_segment(&segment, near, wanted)?;
-            }
+            source.segments(hull, &mut |segment| match segment {
+                Ok(segment) => self.add_segment(&segment, near, wanted),
+                Err(lost) => {
+                    self.lose(lost, near);
+                    Ok(())
+                }
+            })?;
             self.add_journals(hull, near, true, wanted)?;
         }
         Ok(())
+    }
+
+    /// Names what a segment has of `ranges`.
+    fn lose(&mut self, lost: Lost, ranges: &[TimeRange]) {
+        let what = lost.to_string();
+        if ranges.iter().any(|r| !r.intersect(&lost.range).is_empty()) && !self.missing.contains(&what) {
+            self.missing.push(what);
+            self.lost.get_or_insert(lost.error);
+        }
+    }
+
+    /// Whether what was gathered so far still fits.
+    ///
+    /// # Errors
+    /// [`QueryError::TooManyDecisions`], [`QueryError::TooManyValues`].
+    pub(crate) fn check_memory(&self) -> Result<(), QueryError> {
+        if self.decisions.len() > DECISIONS_MAX {
+            return Err(QueryError::TooManyDecisions);
+        }
+        self.cells.distributions.check()
     }
 
     /// Adds the events of `window` that no tier holds yet.
@@ -90,7 +119,7 @@ impl Gathering<'_, '_> {
             }
             self.read.raw_events += looked_at;
             self.read.backlog_events += if rolled_up { 0 } else { looked_at };
-            Ok(())
+            self.check_memory()
         })
     }
 

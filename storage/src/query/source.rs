@@ -22,6 +22,26 @@ pub type EachBucket<'a> = dyn FnMut(Timestamp, &[u8]) -> Result<(), QueryError> 
 /// Receives rows with the names they refer to.
 pub type EachRows<'a> = dyn FnMut(&Names, &[Row]) -> Result<(), QueryError> + 'a;
 
+/// Receives segments, or what is lost of one that cannot be opened.
+pub type EachSegment<'a> = dyn FnMut(Result<Segment, Lost>) -> Result<(), QueryError> + 'a;
+
+/// Events that the store has and that cannot be read.
+#[derive(Debug)]
+pub struct Lost {
+    /// How many.
+    pub events: u64,
+    /// From the first to after the last of them.
+    pub range: TimeRange,
+    /// Why.
+    pub error: QueryError,
+}
+
+impl std::fmt::Display for Lost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} events from {} to {}: {}", self.events, self.range.start, self.range.end, self.error)
+    }
+}
+
 /// One consistent view of a store.
 pub trait Source {
     /// Zone whose hours and midnights cut the coarse tiers.
@@ -52,8 +72,9 @@ pub trait Source {
         each: &mut EachBucket<'_>,
     ) -> Result<(), QueryError>;
 
-    /// Sealed segments that may hold events of `range`; all their events are in the tiers.
-    fn segments(&self, range: TimeRange) -> Result<Vec<Segment>, QueryError>;
+    /// Hands the sealed segments that may hold events of `range` to `each`, one after the other so
+    /// that no more files are open than the caller keeps; all their events are in the tiers.
+    fn segments(&self, range: TimeRange, each: &mut EachSegment<'_>) -> Result<(), QueryError>;
 
     /// Events of `range` in journals. `rolled_up` chooses those that the tiers hold already, else
     /// those that no tier holds yet (the backlog). A chunk may hold events outside the range.

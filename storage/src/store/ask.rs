@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 
 use super::Store;
-use super::view::View;
+use super::view::{View, is_gone};
 use crate::query::plan::{Filter, Plan};
 use crate::query::series::Series;
 use crate::query::source::Source;
@@ -99,10 +99,8 @@ impl Store {
     pub(crate) fn ask<T>(&self, mut question: impl FnMut(View<'_>) -> Result<T, QueryError>) -> Result<T, QueryError> {
         let mut tries = 1;
         loop {
-            match View::open(self).and_then(&mut question) {
-                Err(QueryError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound && tries < TRIES => {
-                    tries += 1;
-                }
+            match View::open(self, tries == TRIES).and_then(&mut question) {
+                Err(error) if is_gone(&error) && tries < TRIES => tries += 1,
                 result => return result,
             }
         }

@@ -3,7 +3,8 @@
 //! Journals are listed and opened first, then one snapshot of the database is taken, then the
 //! segments it names are opened. A journal that the snapshot knows as sealed is skipped; the others
 //! are read from its checkpoint. A segment that is gone when it is opened ends the question with
-//! "not found", and [`Store::run`] asks it again.
+//! "not found", and [`Store::run`] asks it again; one that is still gone the last time, and one that
+//! cannot be read, is named as missing.
 
 use std::cell::{OnceCell, Ref, RefCell};
 
@@ -14,12 +15,11 @@ use super::events::journal_key;
 use crate::bucket::Table;
 use crate::journal::{JournalError, Progress, Reader};
 use crate::query::QueryError;
-use crate::query::source::{EachBucket, EachRows, Source, Span};
-use crate::raw::Segment;
+use crate::query::source::{EachBucket, EachRows, EachSegment, Lost, Source, Span};
 use crate::row::{Batch, NameId};
-use crate::tier::Manifest;
 use crate::tier::db::DbError;
 use crate::tier::schema::{META, NAMES, PROVIDERS, bucket_table};
+use crate::tier::{Listed, Manifest};
 use crate::time::{TimeRange, Timestamp, Zone};
 
 /// Events of a journal read at once.
@@ -37,11 +37,12 @@ pub(crate) struct View<'s> {
     providers: Providers,
     backlog: OnceCell<Backlog>,
     problems: RefCell<Vec<String>>,
+    last_try: bool,
 }
 
 impl<'s> View<'s> {
-    /// Takes a view.
-    pub(crate) fn open(store: &'s Store) -> Result<Self, QueryError> {
+    /// Takes a view. On the `last_try` a file that is gone is one that is lost.
+    pub(crate) fn open(store: &'s Store, last_try: bool) -> Result<Self, QueryError> {
         let mut problems = Vec::new();
         // The manifest is not known yet: sealed journals are dropped below.
         let mut journals = store
@@ -64,7 +65,7 @@ impl<'s> View<'s> {
         };
         let (journals, problems) = (RefCell::new(journals), RefCell::new(problems));
         let backlog = OnceCell::new();
-        Ok(Self { store, journals, snapshot, manifest, closed_to, providers, backlog, problems })
+        Ok(Self { store, journals, snapshot, manifest, closed_to, providers, backlog, problems, last_try })
     }
 
     /// What could not be read so far.
@@ -218,6 +219,17 @@ impl From<JournalError> for QueryError {
     }
 }
 
+/// Whether a file is not there: upkeep may have replaced it since the view was taken.
+pub(super) fn is_gone(error: &QueryError) -> bool {
+    matches!(error, QueryError::Io { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
+}
+
+fn lost(listed: &Listed, error: QueryError) -> Lost {
+    let (first, last) = (listed.entry.min_ts, listed.entry.max_ts);
+    let range = TimeRange::new(Timestamp::from_millis(first), Timestamp::from_millis(last).plus_ms(1));
+    Lost { events: listed.entry.rows, range, error }
+}
+
 impl Source for View<'_> {
     fn zone(&self) -> &Zone {
         self.store.zone()
@@ -272,9 +284,17 @@ impl Source for View<'_> {
         })
     }
 
-    fn segments(&self, range: TimeRange) -> Result<Vec<Segment>, QueryError> {
-        let listed = self.manifest.segments.iter().filter(|s| s.meets(range));
-        listed.map(|s| self.store.segment(s)).collect()
+    fn segments(&self, range: TimeRange, each: &mut EachSegment<'_>) -> Result<(), QueryError> {
+        for listed in self.manifest.segments.iter().filter(|s| s.meets(range)) {
+            let segment = match self.store.segment(listed) {
+                Err(error) if is_gone(&error) && !self.last_try => return Err(error),
+                // A later version of the program would answer.
+                Err(error @ QueryError::TooNew(_)) => return Err(error),
+                other => other.map_err(|error| lost(listed, error)),
+            };
+            each(segment)?;
+        }
+        Ok(())
     }
 
     fn journal_rows(&self, range: TimeRange, rolled_up: bool, each: &mut EachRows<'_>) -> Result<(), QueryError> {

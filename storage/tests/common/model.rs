@@ -13,7 +13,7 @@ use ax_storage::query::plan::{Compare, Filter, Label, Plan, Reach, Step};
 use ax_storage::query::series::{Aggregate, Counters, Series};
 use ax_storage::query::{EventsSummary, QueryError};
 use ax_storage::row::{Names, RateRow, Row};
-use ax_storage::time::{TimeRange, Timestamp};
+use ax_storage::time::TimeRange;
 
 struct Expected<'a> {
     events: &'a [Event],

@@ -8,8 +8,9 @@ use super::super::QueryError;
 use super::super::buckets::{Gathering, Wanted};
 use super::super::cells::CellId;
 use super::super::filter::{Kind, compares};
-use super::super::names::{ERROR, LabelSet, Labels, OK, Translation};
+use super::super::names::{ERROR, LabelSet, OK, Translation};
 use super::super::plan::{Compare, Label};
+use super::grouping::{Grouping, column_of, labels_at};
 use super::{Decision, overflow, within};
 use crate::bucket::Measure;
 use crate::raw::{self, ABSENT, BlockInfo, BlockReader, Column, ColumnSet, GROUP_ROWS, Scratch, Segment};
@@ -19,9 +20,9 @@ use crate::time::{TimeRange, Timestamp};
 /// What is the same for all blocks of a kind in a segment.
 struct Search {
     needed: LabelSet,
-    group: LabelSet,
+    grouping: Grouping,
     comparisons: Vec<(Measure, Compare, u64)>,
-    /// Labels with the names (by id of the segment) that pass.
+    /// Labels with what passes by value of their column, or by id for provider and model.
     names: Vec<(Label, Vec<bool>)>,
     /// Names and comparisons are all there is to the filter.
     plain: bool,
@@ -30,13 +31,13 @@ struct Search {
 }
 
 /// Rows of a group that are still in.
-struct Left {
+pub(super) struct Left {
     rows: [u8; GROUP_ROWS],
     len: usize,
 }
 
 impl Left {
-    fn iter(&self) -> impl Iterator<Item = usize> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
         self.rows[..self.len].iter().map(|&row| row as usize)
     }
 
@@ -52,10 +53,10 @@ impl Left {
 }
 
 /// Work space of a scan.
-struct Space {
-    translation: Translation,
+pub(super) struct Space {
+    pub(super) translation: Translation,
     values: [u64; GROUP_ROWS],
-    cells: [CellId; GROUP_ROWS],
+    pub(super) cells: [CellId; GROUP_ROWS],
     step: usize,
 }
 
@@ -82,7 +83,7 @@ impl Gathering<'_, '_> {
             if searches[kind as usize].is_none() {
                 searches[kind as usize] = Some(self.search(segment, kind, wanted, &mut space.translation));
             }
-            let Some(search) = &searches[kind as usize] else { continue };
+            let Some(search) = &mut searches[kind as usize] else { continue };
             if search.skips(block, segment) {
                 continue;
             }
@@ -95,6 +96,7 @@ impl Gathering<'_, '_> {
                 }
                 Err(error) => self.missing.push(format!("{} events: {error}", block.rows)),
             }
+            self.check_memory()?;
         }
         Ok(())
     }
@@ -117,7 +119,7 @@ impl Gathering<'_, '_> {
         if let Some(measure) = self.quantile().filter(|m| wanted.values && kind.measures(*m)) {
             shown = shown.and(columns_of(measure));
         }
-        let group = LabelSet::of(&self.plan.group);
+        let grouping = Grouping::new(LabelSet::of(&self.plan.group), kind, segment);
         for label in needed.iter() {
             shown = shown.with(column_of(label, kind));
         }
@@ -130,20 +132,17 @@ impl Gathering<'_, '_> {
                 shown = shown.and(columns_of(measure));
             }
         }
-        // Status and error are no names of the dictionary by themselves; they are judged row by row.
-        plain &= !tests.iter().any(|(label, _)| matches!(label, Label::Status | Label::Error));
-        tests.retain(|(label, _)| !matches!(label, Label::Status | Label::Error));
         let mut names = Vec::new();
         for (label, leaf) in tests {
             let ids: Vec<NameId> = (0..)
                 .zip(segment.names().names())
                 .map(|(id, name)| translation.id(&mut self.names, id, || name))
                 .collect();
-            if let Some(condition) = self.conditions.get(kind) {
-                names.push((label, ids.iter().map(|&id| condition.accepts(&self.names, leaf, id)).collect()));
-            }
+            let Some(condition) = self.conditions.get(kind) else { continue };
+            let mut accepts = |id| condition.accepts(&self.names, leaf, id);
+            names.push((label, passing(label, &ids, &mut accepts)));
         }
-        Search { needed, group, comparisons, names, plain, shown }
+        Search { needed, grouping, comparisons, names, plain, shown }
     }
 
     #[expect(clippy::too_many_arguments, reason = "the state of one scan, passed down two levels")]
@@ -152,7 +151,7 @@ impl Gathering<'_, '_> {
         segment: &Segment,
         reader: &mut BlockReader<'_>,
         kind: Kind,
-        search: &Search,
+        search: &mut Search,
         ranges: Option<&[TimeRange]>,
         wanted: Wanted,
         space: &mut Space,
@@ -170,19 +169,17 @@ impl Gathering<'_, '_> {
                 continue;
             }
             reader.decode(number, search.shown);
-            if !search.plain || !search.group.is_empty() {
-                self.judge(segment, reader, kind, search, &mut left, space)?;
-            } else {
-                let cell = self.cells.cell(0, 0);
-                space.cells.fill(cell);
+            if !search.plain {
+                self.judge(segment, reader, kind, search, &mut left, space);
             }
+            self.group_rows(segment, reader, kind, &mut search.grouping, &left, space)?;
             self.add_steps(reader, number, &left, space);
             self.add_group(segment, reader, number, kind, &left, wanted, space)?;
         }
         Ok(())
     }
 
-    /// Takes out rows that the whole filter refuses and finds the first cell of the others' groups.
+    /// Takes out rows that the whole filter refuses.
     fn judge(
         &mut self,
         segment: &Segment,
@@ -191,31 +188,16 @@ impl Gathering<'_, '_> {
         search: &Search,
         left: &mut Left,
         space: &mut Space,
-    ) -> Result<(), QueryError> {
-        let mut failed = None;
-        let labels_needed =
-            if search.plain { search.needed.without(search.needed.without(search.group)) } else { search.needed };
+    ) {
+        let Some(condition) = self.conditions.get(kind) else { return };
+        let (names, translation) = (&mut self.names, &mut space.translation);
         left.retain(|row| {
-            let labels = {
-                let (names, translation) = (&mut self.names, &mut space.translation);
-                labels_at(segment, reader, kind, row, labels_needed, |id| {
-                    translation.id(names, id, || segment.names().name(id))
-                })
-            };
-            if !search.plain {
-                let number = |measure| Some(value_at(reader, measure, row)).filter(|v| *v != ABSENT);
-                let condition = self.conditions.get(kind);
-                if !condition.is_some_and(|c| c.holds(&self.names, &labels, &number)) {
-                    return false;
-                }
-            }
-            match self.cells.group(&labels) {
-                Ok(group) => space.cells[row] = self.cells.cell(group, 0),
-                Err(error) => failed = Some(error),
-            }
-            true
+            let labels = labels_at(segment, reader, kind, row, search.needed, |id| {
+                translation.id(names, id, || segment.names().name(id))
+            });
+            let number = |measure| Some(value_at(reader, measure, row)).filter(|v| *v != ABSENT);
+            condition.holds(names, &labels, &number)
         });
-        failed.map_or(Ok(()), Err)
     }
 
     /// Moves the rows' cells to the steps of their times.
@@ -247,9 +229,11 @@ impl Gathering<'_, '_> {
             for at in 0..self.cells.measures.len() {
                 let measure = self.cells.measures[at];
                 if kind.measures(measure) {
-                    fill(reader, measure, left, &mut space.values);
-                    for row in left.iter().filter(|row| space.values[*row] != ABSENT) {
-                        self.cells.stat(space.cells[row], at).add(space.values[row]);
+                    let values = numbers(reader, measure, left, &mut space.values);
+                    let sums = self.plan.sums_only && !self.cells.is_quantile(at);
+                    for row in left.iter().filter(|row| values[*row] != ABSENT) {
+                        let stat = self.cells.stat(space.cells[row], at);
+                        if sums { stat.add_sum(values[row]) } else { stat.add(values[row]) }
                     }
                 }
             }
@@ -266,9 +250,9 @@ impl Gathering<'_, '_> {
             }
         }
         if let Some(measure) = self.quantile().filter(|m| wanted.values && kind.measures(*m)) {
-            fill(reader, measure, left, &mut space.values);
-            for row in left.iter().filter(|row| space.values[*row] != ABSENT) {
-                self.cells.distributions.add_value(space.cells[row], space.values[row]).map_err(overflow)?;
+            let values = numbers(reader, measure, left, &mut space.values);
+            for row in left.iter().filter(|row| values[*row] != ABSENT) {
+                self.cells.distributions.add_value(space.cells[row], values[row]).map_err(overflow)?;
             }
         }
         Ok(())
@@ -374,9 +358,19 @@ impl Search {
                 return;
             }
             reader.decode(group, columns_of(measure));
-            fill(reader, measure, left, values);
+            let values = numbers(reader, measure, left, values);
             left.retain(|row| values[row] != ABSENT && compares(values[row], compare, with));
         }
+    }
+}
+
+/// By value of the label's column: whether its name passes.
+fn passing(label: Label, ids: &[NameId], accepts: &mut impl FnMut(NameId) -> bool) -> Vec<bool> {
+    match label {
+        // Success, failure without a kind, and failures by kind.
+        Label::Status => (0..=ids.len()).map(|at| accepts(if at as u64 == raw::OK { OK } else { ERROR })).collect(),
+        Label::Error => [0].iter().chain(ids).map(|&id| accepts(id)).collect(),
+        _ => ids.iter().map(|&id| accepts(id)).collect(),
     }
 }
 
@@ -385,19 +379,6 @@ const fn kind_of(kind: raw::Kind) -> Kind {
         raw::Kind::Request => Kind::Request,
         raw::Kind::Cache => Kind::Cache,
         raw::Kind::Rate => Kind::Rate,
-    }
-}
-
-/// The column that a label is found in.
-const fn column_of(label: Label, kind: Kind) -> Column {
-    match label {
-        Label::Provider | Label::Model => Column::Series,
-        Label::User => Column::User,
-        Label::Status | Label::Error => Column::Status,
-        Label::Key => Column::Key,
-        Label::Kind => Column::LimitType,
-        Label::ServiceTier if matches!(kind, Kind::Request) => Column::ServiceTier,
-        Label::ServiceTier => Column::Status,
     }
 }
 
@@ -446,63 +427,30 @@ fn utilization(remaining: u64, limit: u64) -> u64 {
     row.utilization().unwrap_or(ABSENT)
 }
 
-/// The numbers of the rows that are left.
-fn fill(reader: &BlockReader<'_>, measure: Measure, left: &Left, values: &mut [u64; GROUP_ROWS]) {
+/// The numbers of the rows that are left, a column's own or computed into `space`.
+fn numbers<'v>(
+    reader: &'v BlockReader<'_>,
+    measure: Measure,
+    left: &Left,
+    space: &'v mut [u64; GROUP_ROWS],
+) -> &'v [u64; GROUP_ROWS] {
     match measure {
         Measure::Tokens => {
             let (input, output) = (reader.values(Column::InputTokens), reader.values(Column::OutputTokens));
-            left.iter().for_each(|row| values[row] = input[row] + output[row]);
+            left.iter().for_each(|row| space[row] = input[row] + output[row]);
         }
         Measure::Cost => {
             let (cost, source) = (reader.values(Column::Cost), reader.values(Column::CostSource));
-            left.iter().for_each(|row| values[row] = if source[row] == 0 { ABSENT } else { cost[row] });
+            left.iter().for_each(|row| space[row] = if source[row] == 0 { ABSENT } else { cost[row] });
         }
         Measure::Utilization => {
             let (remaining, limit) = (reader.values(Column::Remaining), reader.values(Column::Limit));
-            left.iter().for_each(|row| values[row] = utilization(remaining[row], limit[row]));
+            left.iter().for_each(|row| space[row] = utilization(remaining[row], limit[row]));
         }
-        other => {
-            if let Some(column) = single_column(other) {
-                let column = reader.values(column);
-                left.iter().for_each(|row| values[row] = column[row]);
-            }
-        }
+        other => match single_column(other) {
+            Some(column) => return reader.values(column),
+            None => space.fill(ABSENT),
+        },
     }
-}
-
-/// The `needed` labels of a row.
-#[inline]
-fn labels_at(
-    segment: &Segment,
-    reader: &BlockReader<'_>,
-    kind: Kind,
-    row: usize,
-    needed: LabelSet,
-    mut id: impl FnMut(NameId) -> NameId,
-) -> Labels {
-    let mut labels = Labels::default();
-    let value = |column| reader.values(column)[row];
-    if needed.has(Label::Provider) || needed.has(Label::Model) {
-        let series = segment.names().series().get(value(Column::Series) as usize);
-        let (provider, model) = series.copied().unwrap_or((0, 0));
-        if needed.has(Label::Provider) {
-            labels[Label::Provider as usize] = id(provider);
-        }
-        if needed.has(Label::Model) {
-            labels[Label::Model as usize] = id(model);
-        }
-    }
-    if kind == Kind::Request && (needed.has(Label::Status) || needed.has(Label::Error)) {
-        let status = value(Column::Status);
-        labels[Label::Status as usize] = if status == raw::OK { OK } else { ERROR };
-        if needed.has(Label::Error) {
-            labels[Label::Error as usize] = id(status.saturating_sub(raw::FAILED) as NameId);
-        }
-    }
-    for label in [Label::User, Label::Key, Label::Kind, Label::ServiceTier] {
-        if needed.has(label) {
-            labels[label as usize] = id(value(column_of(label, kind)) as NameId);
-        }
-    }
-    labels
+    space
 }

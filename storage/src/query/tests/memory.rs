@@ -10,7 +10,7 @@ use crate::event::CostSource;
 use crate::histogram::index_of;
 use crate::paths::Paths;
 use crate::query::QueryError;
-use crate::query::source::{EachBucket, EachRows, Source, Span};
+use crate::query::source::{EachBucket, EachRows, EachSegment, Source, Span};
 use crate::raw::{Segment, Sources, seal};
 use crate::row::{Batch, NameId, Names, RateRow};
 use crate::time::{TimeRange, Timestamp, Zone};
@@ -242,8 +242,8 @@ impl Source for Memory {
         self.rows.range(key(range.start)..key(range.end)).try_for_each(|(key, bytes)| each(key.2, bytes))
     }
 
-    fn segments(&self, _: TimeRange) -> Result<Vec<Segment>, QueryError> {
-        Ok(self.segments.iter().map(|path| Segment::open(path, UUID).unwrap()).collect())
+    fn segments(&self, _: TimeRange, each: &mut EachSegment<'_>) -> Result<(), QueryError> {
+        self.segments.iter().try_for_each(|path| each(Ok(Segment::open(path, UUID).unwrap())))
     }
 
     fn journal_rows(&self, _: TimeRange, rolled_up: bool, each: &mut EachRows<'_>) -> Result<(), QueryError> {
