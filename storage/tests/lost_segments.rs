@@ -1,8 +1,6 @@
 //! A sealed segment that is gone or damaged: what other data can answer is answered, and what is
 //! missing is said.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
-
 use std::fs;
 use std::path::PathBuf;
 

@@ -4,8 +4,6 @@
 //! rolled up, closed and sealed, and whoever was restarted in between, a random plan gives the numbers
 //! that counting the events one by one gives. `AX_MODEL_CASES` sets how many histories are tried.
 
-#![expect(clippy::unwrap_used, reason = "a test stops where it fails")]
-
 mod common;
 
 use std::cell::Cell;
