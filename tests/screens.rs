@@ -132,14 +132,3 @@ fn metrics_of_the_demo_are_ordered_and_exact() {
     let view = ask(&question);
     assert_eq!((view.data.len(), view.data[0].value, view.data[0].count), (1, None, 0));
 }
-
-#[test]
-#[ignore = "a measurement: run it in a fast profile with --nocapture"]
-fn a_month_of_demo_is_made_in_under_a_second() {
-    use ax_storage::clock::Stopwatch;
-    let watch = Stopwatch::start();
-    let rows: usize = Traffic::new(30, 1, NOW, &Zone::utc()).map(|b| b.rows.len()).sum();
-    let made = watch.elapsed();
-    let (_dir, _store, _) = demo(30);
-    println!("{rows} events: made in {made:?}, made and imported in {:?}", watch.elapsed() - made);
-}

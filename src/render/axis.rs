@@ -63,8 +63,11 @@ fn nice(value: f64, unit: Unit) -> f64 {
         return 1.0;
     }
     let power = 10_f64.powf(value.log10().floor());
-    let found = [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0].into_iter().find(|m| m * power >= value * (1.0 - 1e-9));
-    let rounded = found.unwrap_or(10.0) * power;
+    // Ratios in parts of a whole, so that an axis ends at 100 % and not at 105 %.
+    let steps: &[f64] =
+        if unit == Unit::Ratio { &[1.0, 2.0, 5.0, 10.0] } else { &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0] };
+    let found = steps.iter().find(|m| *m * power >= value * (1.0 - 1e-9));
+    let rounded = found.unwrap_or(&10.0) * power;
     if unit == Unit::Count { rounded.ceil() } else { rounded }
 }
 
@@ -170,7 +173,8 @@ mod tests {
             (400.0, 2160.0, Unit::Time, "2.40 s 2.00 s 1.60 s 1.20 s 800 ms 400 ms 0"),
             (0.0, 0.0, Unit::Time, "0.15 ms 0"),
             (0.0, 3.0, Unit::Count, "3 2 1 0"),
-            (0.9, 0.99, Unit::Ratio, "99.0 % 97.5 % 96.0 % 94.5 % 93.0 % 91.5 % 90.0 %"),
+            (0.9, 0.99, Unit::Ratio, "100 % 98.0 % 96.0 % 94.0 % 92.0 % 90.0 %"),
+            (0.0, 1.0, Unit::Ratio, "100 % 80.0 % 60.0 % 40.0 % 20.0 % 0"),
             (10.0, 120_000.0, Unit::Time, "2m 00s 100.0 s 80.0 s 60.0 s 40.0 s 20.0 s 0"),
             (0.0, 14_760.0, Unit::Count, "15,000 12,000 9,000 6,000 3,000 0"),
         ] {

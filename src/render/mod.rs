@@ -107,7 +107,8 @@ pub(crate) fn banner(style: &Style) -> String {
     if !style.demo {
         return String::new();
     }
-    let text = "DEMO DATA: made-up traffic in a temporary store, gone when this command ends";
+    let long = "DEMO DATA: made-up traffic in a temporary store, gone when this command ends";
+    let text = if text::width(long) > style.drawn() { "DEMO DATA: made-up traffic, gone afterwards" } else { long };
     format!("{}\n", style.paint(Role::Warn, &text::clip(text, style.drawn(), style)))
 }
 

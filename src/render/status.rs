@@ -291,7 +291,10 @@ fn next(view: &StatusView, style: &Style) -> String {
         facts.push(format!("{command} metrics {metric}{only}"));
     }
     facts.push(format!("{command} metrics cost --by model --range 24h"));
-    let lines: Vec<String> = facts.iter().map(|f| f.to_owned()).collect();
-    let body = text::flow(&lines, style.dot(), 6, &Style { width: style.drawn().saturating_sub(6), ..*style });
-    style.paint(Role::Dim, &format!("Next: {}", body.trim_end())) + "\n"
+    // A command that is cut is of no use: it gets a line of its own before that.
+    let longest = facts.iter().map(|f| text::width(f)).max().unwrap_or(0);
+    let (lead, indent) = if longest + 6 > style.drawn() { ("Next:\n  ", 2) } else { ("Next: ", 6) };
+    let body =
+        text::flow(&facts, style.dot(), indent, &Style { width: style.drawn().saturating_sub(indent), ..*style });
+    style.paint(Role::Dim, &format!("{lead}{}", body.trim_end())) + "\n"
 }
