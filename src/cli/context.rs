@@ -15,11 +15,10 @@ use serde::Serialize;
 use crate::cli::args::{ColorChoice, Global, SpanArgs};
 use crate::cli::config::{self, Color, Config};
 use crate::cli::screen::{Screen, Surroundings};
-use crate::cli::text::age;
 use crate::cli::time;
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped};
-use crate::render::{Style, WIDTH_UNLIMITED};
+use crate::render::{self, Style, WIDTH_UNLIMITED};
 use crate::words::{nearest, visible_json};
 
 /// The time span without `--range`.
@@ -420,7 +419,7 @@ impl Context {
             "backlog",
             format!(
                 "events of the last {} wait to be rolled up and nobody does it: run `ax monitor tick`, or keep `ax monitor serve` running",
-                age(age_ms)
+                render::ago(age_ms)
             ),
         );
     }

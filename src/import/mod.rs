@@ -27,6 +27,7 @@ use ax_storage::row::Batch;
 use ax_storage::time::Timestamp;
 
 pub(crate) use csv::is_formula;
+#[cfg(feature = "cli")]
 pub(crate) use error::shown;
 pub(crate) use key::Key;
 

@@ -155,7 +155,7 @@ fn metrics_at_three_widths() {
     20:10*     0 %        10
     * cut short by the window
 
-    per-step avg: low 0 % · median 0 % · high 50.0 %
+    per-step error_rate: low 0 % · median 0 % · high 50.0 %
     query …
     "#);
     let (_, line) = at(world, "80", "metrics hit_rate --format line");

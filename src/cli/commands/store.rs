@@ -8,9 +8,10 @@ use serde::{Serialize, Serializer};
 
 use crate::cli::args::StoreVerb;
 use crate::cli::context::Context;
-use crate::cli::text::{age, bytes, count, counted, minute};
+use crate::cli::text::{bytes, count, counted, minute};
 use crate::dashboard::Warning;
 use crate::error::{Result, escaped, exit};
+use crate::render;
 
 /// Runs a verb of `store`.
 pub(crate) fn run(verb: StoreVerb, context: &Context) -> Result<u8> {
@@ -102,7 +103,7 @@ fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, conte
     let total = info.bytes.redb + info.bytes.journal + info.bytes.raw;
     line("events", count(info.events_raw));
     if let (Some(oldest), Some(newest)) = (info.oldest, info.newest) {
-        let ago = age(context.now().since(newest));
+        let ago = render::ago(context.now().since(newest));
         line("time", format!("{} to {} UTC, newest {ago} ago", minute(oldest), minute(newest)));
     }
     line(
@@ -123,7 +124,7 @@ fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, conte
         "backlog",
         match info.backlog_oldest {
             Some(oldest) => {
-                let ago = age(context.now().since(oldest));
+                let ago = render::ago(context.now().since(oldest));
                 format!("{} to roll up, oldest {ago} ago", counted(info.backlog_events, "event"))
             }
             None => "none".to_owned(),
