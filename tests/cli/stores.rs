@@ -53,6 +53,11 @@ fn a_directory_with_other_things_in_it_is_not_a_store() {
     error: music is not a store: it holds files but no store.id
     hint: give the directory of a store, or an empty or new one, with --store
     ");
+    for command in ["status", "metrics latency", "events", "record --provider a"] {
+        let done = world.run(&format!("{command} --store music"));
+        assert!(done.code == Some(1) && done.err.starts_with("error: music is not a store"), "{command}: {done}");
+    }
+    assert_eq!(std::fs::read_dir(world.path("music")).unwrap().count(), 1, "nothing was put into it");
     assert_snapshot!(world.run("tick --store music/song.ogg"), @"
     exit 1
     --- stderr
@@ -77,6 +82,9 @@ fn a_store_of_a_later_version_is_left_alone() {
     error: the store in ~/.local/share/ax/monitor has format 9, this program reads up to 1
     hint: install the version that made it, or a later one
     ");
+    for command in ["status", "metrics latency", "events", "export", "record --provider a"] {
+        assert_eq!(world.run(command).code, Some(5), "{command}");
+    }
     assert_snapshot!(world.run("tick --json"), @r#"
     exit 5
     --- stdout
