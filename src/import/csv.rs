@@ -61,7 +61,7 @@ impl Columns {
     #[inline]
     pub(crate) fn parse<'a>(&self, row: &'a [u8], now: Timestamp) -> Result<Parsed<'a>, LineError> {
         let row = std::str::from_utf8(row).map_err(|_| LineError::NotUtf8)?;
-        let mut fields = Fields::default();
+        let mut fields = Box::<Fields<'_>>::default();
         let mut cells = Cells::of(row);
         let mut columns = self.keys.iter();
         for cell in &mut cells {

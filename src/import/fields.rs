@@ -96,7 +96,7 @@ pub(crate) struct Fields<'a> {
 /// An event read from a line.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parsed<'a> {
-    fields: Fields<'a>,
+    fields: Box<Fields<'a>>,
     provider: Cow<'a, str>,
     model: Cow<'a, str>,
     user: Cow<'a, str>,
@@ -212,7 +212,7 @@ impl<'a> Fields<'a> {
     ///
     /// # Errors
     /// The first rule that the event breaks.
-    pub(crate) fn finish(mut self, rules: &Rules, now: Timestamp) -> Result<Parsed<'a>, LineError> {
+    pub(crate) fn finish(mut self: Box<Self>, rules: &Rules, now: Timestamp) -> Result<Parsed<'a>, LineError> {
         let ts = self.time(rules, now)?;
         let positive = self.positive()?;
         self.cost_agrees()?;
