@@ -1,6 +1,6 @@
 //! Questions to a store of a week: opening it and asking, as a process does, and asking again.
 //!
-//! `cargo bench --bench query [-- EVENTS]`; under `cargo test` it runs once over tiny input.
+//! `cargo bench --bench query [-- EVENTS [NAME]]` asks those whose name has NAME in it; under `cargo test` it runs once over tiny input.
 
 mod common;
 
@@ -27,7 +27,8 @@ fn main() {
         "{events} events in a week; median of {} in ms: store opened and asked | asked again",
         rounds(measuring) * 5
     );
-    for (name, plan) in plans() {
+    let wanted = std::env::args().skip(1).find(|arg| !arg.starts_with('-') && arg.parse::<u64>().is_err());
+    for (name, plan) in plans().into_iter().filter(|(name, _)| wanted.as_ref().is_none_or(|w| name.contains(w))) {
         let fresh = time(measuring, || {
             let store = Store::open(folder.path()).expect("it was just made");
             black_box(store.run(&plan).expect("it answers"));

@@ -76,24 +76,39 @@ impl Accumulator {
         counts.iter().try_for_each(|&(index, count)| self.add(index, count))
     }
 
+    /// Adds sparse counts whose indices are below [`INDEX_END`], an index possibly more than once:
+    /// faster than one by one.
+    ///
+    /// # Errors
+    /// As [`Accumulator::add`]; nothing is added then.
+    pub(super) fn add_entries(&mut self, counts: &[(u32, u64)]) -> Result<(), Malformed> {
+        let (mut first, mut last, mut total) = (u32::MAX, 0, Some(self.total));
+        for &(index, count) in counts {
+            (first, last) = (first.min(index), last.max(index));
+            total = total.and_then(|sum| sum.checked_add(count));
+        }
+        if counts.is_empty() {
+            return Ok(());
+        }
+        self.total = total.ok_or(TOO_MANY)?;
+        self.reach(first, last);
+        for &(index, count) in counts {
+            self.counts[index as usize] += count;
+        }
+        Ok(())
+    }
+
     /// Adds what [`super::encode`] wrote, straight from its bytes.
     ///
     /// # Errors
     /// Bytes it cannot have written, or too many values: the sum is worthless then until cleared.
     pub fn add_encoded(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
-        self.add_within(bytes, 0, INDEX_END - 1, |_, _| ()).map(|_| ())
+        self.add_within(bytes, 0, INDEX_END - 1).map(|_| ())
     }
 
-    /// The same for gaps from `base` with no index above `last`; each entry is also handed to `seen`.
-    /// Returns how many values came.
+    /// The same for gaps from `base` with no index above `last`; returns how many values came.
     #[inline]
-    pub(super) fn add_within(
-        &mut self,
-        bytes: &[u8],
-        base: u32,
-        last: u32,
-        mut seen: impl FnMut(u32, u64),
-    ) -> Result<u64, Malformed> {
+    pub(super) fn add_within(&mut self, bytes: &[u8], base: u32, last: u32) -> Result<u64, Malformed> {
         // Reaching out to `last` beforehand keeps the loop free of growing; with a wide `last` it
         // would clear too much later, so take the last index really seen for the bounds.
         let (mut first_seen, mut last_seen) = (u32::MAX, 0);
@@ -106,7 +121,6 @@ impl Accumulator {
             counts[index as usize] = counts[index as usize].wrapping_add(count);
             first_seen = first_seen.min(index);
             last_seen = index;
-            seen(index, count);
         });
         if first_seen <= last_seen {
             self.widen(first_seen, last_seen);

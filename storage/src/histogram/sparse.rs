@@ -101,33 +101,17 @@ impl<'a> Histogram<'a> {
     /// Damaged bytes: `sum` is worthless then until cleared.
     #[inline]
     pub fn pour(&self, sum: &mut Accumulator) -> Result<(), Malformed> {
-        self.pour_and(sum, |_, _| ())
-    }
-
-    /// The same; every entry is also handed to `seen`, as by [`Histogram::each`].
-    ///
-    /// # Errors
-    /// As [`Histogram::pour`].
-    #[inline]
-    pub(super) fn pour_and(&self, sum: &mut Accumulator, mut seen: impl FnMut(u32, u64)) -> Result<(), Malformed> {
         let count = match self.form {
             Form::Few(values) => {
-                return values[..self.count as usize].iter().try_for_each(|&value| {
-                    let index = index_of(value);
-                    seen(index, 1);
-                    sum.add(index, 1)
-                });
+                return values[..self.count as usize].iter().try_for_each(|&value| sum.add_value(value));
             }
             Form::Inner { min, max, bytes } => {
                 let (first, last) = (index_of(min), index_of(max));
                 sum.add(first, 1)?;
                 sum.add(last, 1)?;
-                seen(first, 1);
-                let inner = sum.add_within(bytes, first, last, &mut seen)?;
-                seen(last, 1);
-                inner.checked_add(2)
+                sum.add_within(bytes, first, last)?.checked_add(2)
             }
-            Form::Whole { bytes } => Some(sum.add_within(bytes, 0, INDEX_END - 1, seen)?),
+            Form::Whole { bytes } => Some(sum.add_within(bytes, 0, INDEX_END - 1)?),
         };
         if count == Some(self.count) { Ok(()) } else { Err(SHORT_COUNT) }
     }

@@ -6,6 +6,7 @@
 //! to the last rank wanted.
 
 use super::accumulator::{clamp, rank};
+use super::sparse::FEW_MAX;
 use super::{Accumulator, Histogram, Malformed, midpoint};
 
 /// Answers quantiles of a few histograms; keeps its work space between groups.
@@ -13,6 +14,8 @@ use super::{Accumulator, Histogram, Malformed, midpoint};
 pub struct Walker {
     /// Entries of all but the largest histogram, by index.
     beside: Vec<(u32, u64)>,
+    /// Room for the entries of the largest.
+    entries: Vec<(u32, u64)>,
     /// Ranks wanted, ascending, with their place in the answer.
     ranks: Vec<(u64, usize)>,
 }
@@ -34,19 +37,12 @@ impl Walker {
         out.clear();
         out.resize(ppm.len(), None);
         let Some(largest) = self.prepare(cells, ppm)? else { return Ok(()) };
-        self.beside.clear();
-        for (at, cell) in cells.iter().enumerate() {
-            if at != largest {
-                cell.each(|index, count| self.beside.push((index, count)))?;
-            }
-        }
-        if cells.len() > 2 {
-            self.beside.sort_unstable_by_key(|&(index, _)| index);
-        }
+        self.gather_beside(cells, largest)?;
         self.walk(&cells[largest], |at, index| out[at] = Some(clamp(midpoint(index), min, max)))
     }
 
-    /// The same, and adds all `cells` to `sum` on the way: each is decoded once.
+    /// The same, and adds all `cells` to `sum`: each is decoded once, into a list that the first cache
+    /// holds.
     ///
     /// # Errors
     /// Damaged bytes: `sum` is worthless then until cleared.
@@ -62,25 +58,61 @@ impl Walker {
         out.clear();
         out.resize(ppm.len(), None);
         let Some(largest) = self.prepare(cells, ppm)? else { return Ok(()) };
+        // Every entry takes a byte at least, so the list need not grow while it is filled.
+        let room = cells[largest].weight() + FEW_MAX;
+        if self.entries.len() < room {
+            self.entries.resize(room, (0, 0));
+        }
+        let (list, mut len) = (&mut self.entries[..], 0);
+        cells[largest].each(|index, count| {
+            if let Some(entry) = list.get_mut(len) {
+                *entry = (index, count);
+                len += 1;
+            }
+        })?;
+        self.gather_beside(cells, largest)?;
+        let mut entries = &self.entries[..len];
+        sum.add_entries(entries)?;
+        sum.add_entries(&self.beside)?;
+
+        let mut ranks = self.ranks.iter().copied();
+        let Some((mut wanted, mut at)) = ranks.next() else { return Ok(()) };
+        let (mut beside, mut seen) = (&self.beside[..], 0_u64);
+        loop {
+            let next = match (entries, beside) {
+                ([mine, ..], [other, rest @ ..]) if other.0 < mine.0 => {
+                    beside = rest;
+                    other
+                }
+                ([mine, rest @ ..], _) => {
+                    entries = rest;
+                    mine
+                }
+                ([], [other, rest @ ..]) => {
+                    beside = rest;
+                    other
+                }
+                ([], []) => return Err(Malformed("a histogram and its count differ")),
+            };
+            seen = seen.saturating_add(next.1);
+            while seen >= wanted {
+                out[at] = Some(clamp(midpoint(next.0), min, max));
+                let Some(following) = ranks.next() else { return Ok(()) };
+                (wanted, at) = following;
+            }
+        }
+    }
+
+    /// Entries of all `cells` but the largest, in order of index.
+    fn gather_beside(&mut self, cells: &[Histogram<'_>], largest: usize) -> Result<(), Malformed> {
         self.beside.clear();
         for (_, cell) in cells.iter().enumerate().filter(|(at, _)| *at != largest) {
-            cell.pour_and(sum, |index, count| self.beside.push((index, count)))?;
+            cell.each(|index, count| self.beside.push((index, count)))?;
         }
         if cells.len() > 2 {
             self.beside.sort_unstable_by_key(|&(index, _)| index);
         }
-        let mut marks = Marks { ranks: &self.ranks, seen: 0 };
-        let mut beside = &self.beside[..];
-        let mut found = |at: usize, index| out[at] = Some(clamp(midpoint(index), min, max));
-        cells[largest].pour_and(sum, |index, count| {
-            while let Some((&(other, count), rest)) = beside.split_first().filter(|(other, _)| other.0 < index) {
-                marks.pass(other, count, &mut found);
-                beside = rest;
-            }
-            marks.pass(index, count, &mut found);
-        })?;
-        beside.iter().for_each(|&(index, count)| marks.pass(index, count, &mut found));
-        if marks.ranks.is_empty() { Ok(()) } else { Err(Malformed("a histogram and its count differ")) }
+        Ok(())
     }
 
     /// Finds the ranks wanted and which of `cells` is the largest; `None` without values.
@@ -126,26 +158,5 @@ impl Walker {
             }
         }
         Ok(())
-    }
-}
-
-/// Ranks still to be found, ascending.
-struct Marks<'r> {
-    ranks: &'r [(u64, usize)],
-    seen: u64,
-}
-
-impl Marks<'_> {
-    /// Passes `count` values of bucket `index`.
-    #[inline]
-    fn pass(&mut self, index: u32, count: u64, found: &mut impl FnMut(usize, u32)) {
-        self.seen = self.seen.saturating_add(count);
-        while let Some((&(wanted, at), rest)) = self.ranks.split_first() {
-            if self.seen < wanted {
-                return;
-            }
-            found(at, index);
-            self.ranks = rest;
-        }
     }
 }
