@@ -18,6 +18,10 @@ use crate::time::{Tier, TimeRange, Timestamp};
 /// Name that stands for everything beyond a bound.
 pub const OTHER: &str = "(other)";
 
+/// A provider's last event time need not be exact while its events are in journals or segments, whose
+/// own times are: so a pass a minute leaves that table alone. The close of the hour makes it exact.
+const SPAN_SLACK_MS: u64 = 3_600_000;
+
 /// All tables that events change, open for writing.
 pub(crate) struct Tiers<'t> {
     db: &'t Db,
@@ -78,7 +82,7 @@ impl<'t> Tiers<'t> {
         let details = wanted(self.closed_to(Table::DetailDay)?);
         self.apply_dists(names, &ids, rows, of_hours, of_days)?;
         self.apply_details(names, &ids, rows, details)?;
-        self.note_providers(names, rows)
+        self.note_providers(names, rows, SPAN_SLACK_MS)
     }
 
     /// Adds the sorted `rows` to the distributions of the hours and days that begin in the ranges.
@@ -129,7 +133,10 @@ impl<'t> Tiers<'t> {
         let ids = StoreIds { ids: &ids, other: self.names.id(OTHER)? };
         let nothing = TimeRange { start: Timestamp::MIN, end: Timestamp::MIN };
         match table {
-            Table::DistHour => self.apply_dists(names, &ids, rows, range, nothing),
+            Table::DistHour => {
+                self.apply_dists(names, &ids, rows, range, nothing)?;
+                self.note_providers(names, rows, 0)
+            }
             Table::DistDay => self.apply_dists(names, &ids, rows, nothing, range),
             Table::DetailDay => self.apply_details(names, &ids, rows, range),
             Table::Tier(_) => Ok(()),
@@ -198,8 +205,9 @@ impl<'t> Tiers<'t> {
         names.iter().zip(&needed).map(id_of).collect()
     }
 
-    /// Widens each provider's first and last event time.
-    fn note_providers(&mut self, names: &Names, rows: &[Row]) -> Result<(), DbError> {
+    /// Widens each provider's first and last event time, the last only when it is off by more than
+    /// `slack_ms`.
+    fn note_providers(&mut self, names: &Names, rows: &[Row], slack_ms: u64) -> Result<(), DbError> {
         let mut spans = vec![(u64::MAX, 0); names.len()];
         for row in rows {
             let t = row.ts.millis();
@@ -210,7 +218,8 @@ impl<'t> Tiers<'t> {
             let name = names.get(provider);
             let known = self.providers.get(name).map_err(|e| self.db.error(e))?.map(|v| v.value());
             let wider = known.map_or((first, last), |(f, l)| (f.min(first), l.max(last)));
-            if known != Some(wider) {
+            let close = known.is_some_and(|(f, l)| f == wider.0 && wider.1 - l <= slack_ms);
+            if !close {
                 self.providers.insert(name, wider).map_err(|e| self.db.error(e))?;
             }
         }

@@ -5,6 +5,7 @@ use std::fs::{File, FileTimes};
 use std::time::{Duration, SystemTime};
 
 use super::apply::Tiers;
+use crate::clock::Stopwatch;
 use crate::fs;
 use crate::journal::JournalError;
 use crate::row::Batch;
@@ -30,6 +31,8 @@ pub struct TickReport {
     pub buckets: u64,
     /// Events sealed into segments.
     pub sealed_events: u64,
+    /// Time spent on rolling up, closing, sealing.
+    pub took: [Duration; 3],
     /// Damage in journals, each with file and offset; what could be read was taken.
     pub problems: Vec<String>,
 }
@@ -67,10 +70,14 @@ impl Store {
             return Ok(TickReport { skipped: true, ..TickReport::default() });
         };
         let mut report = TickReport::default();
+        let watch = Stopwatch::start();
         while self.roll_up(&mut report)? {}
+        report.took[0] = watch.elapsed();
         if self.db().exists() {
             report.buckets += self.close_due(now)?;
+            report.took[1] = watch.elapsed() - report.took[0];
             self.seal_finished(now, &mut report)?;
+            report.took[2] = watch.elapsed() - report.took[0] - report.took[1];
         }
         self.note_pass(&lock, now)?;
         Ok(report)

@@ -244,8 +244,11 @@ impl Source for View<'_> {
     }
 
     fn extent(&self) -> Result<Option<TimeRange>, QueryError> {
+        let span = |first, last| TimeRange::new(Timestamp::from_millis(first), Timestamp::from_millis(last).plus_ms(1));
         let tiers = self.providers.iter().map(|(_, span)| *span);
-        Ok(tiers.chain(self.backlog()?.extent).reduce(both))
+        let sealed = self.manifest.segments.iter().map(|s| span(s.entry.min_ts, s.entry.max_ts));
+        let rolled_up = self.manifest.checkpoints.values().filter(|c| c.events > 0).map(|c| span(c.min_ts, c.max_ts));
+        Ok(tiers.chain(sealed).chain(rolled_up).chain(self.backlog()?.extent).reduce(both))
     }
 
     fn providers(&self) -> Result<Vec<Box<str>>, QueryError> {
