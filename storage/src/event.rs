@@ -248,6 +248,7 @@ impl Tokens {
     ///
     /// # Errors
     /// The first rule that the counts break.
+    #[inline]
     pub fn check(&self) -> Result<(), Invalid> {
         tokens("input_tokens", self.input)?;
         tokens("output_tokens", self.output)?;
@@ -278,6 +279,7 @@ fn duration(what: &'static str, value: Option<Duration>) -> Result<(), Invalid> 
     }
 }
 
+#[inline]
 fn tokens(what: &'static str, count: u64) -> Result<(), Invalid> {
     if count > TOKENS_MAX { Err(Invalid::TooManyTokens(what)) } else { Ok(()) }
 }

@@ -82,10 +82,12 @@ pub(super) struct Opening {
 pub(super) struct Place<'a> {
     live: &'a Live,
     slot: u32,
-    slots: u32,
 }
 
-/// What came of asking for slots.
+/// A reservation of which it is not clear what it got.
+pub(super) struct Unclear(u64);
+
+/// What it got.
 pub(super) enum Reserved<'a> {
     /// Slots of the file that was asked for.
     Here(Place<'a>),
@@ -148,22 +150,24 @@ impl Live {
 
     /// Reserves `slots` slots, for a frame of file `sequence`.
     #[inline(always)]
-    pub(super) fn reserve(&self, sequence: u32, slots: u32, watch: &impl Watch) -> Reserved<'_> {
+    pub(super) fn reserve(&self, sequence: u32, slots: u32) -> Result<Place<'_>, Unclear> {
         let taken = self.hot.next.fetch_add(u64::from(slots), Ordering::Acquire);
         // Of another tag, or beyond `soft`, it is a huge number.
         let left = self.soft.load(Ordering::Acquire).wrapping_sub(taken + u64::from(slots));
-        if left <= u64::from(FILE_SLOTS_MAX) && tag(taken) == sequence {
-            return Reserved::Here(Place { live: self, slot: taken as u32, slots });
+        if left <= u64::from(FILE_SLOTS_MAX) && (taken >> 32) as u32 == sequence {
+            return Ok(Place { live: self, slot: taken as u32 });
         }
-        self.reserve_late(taken, sequence, slots, watch)
+        Err(Unclear(taken))
     }
 
+    /// What the reservation of `slots` for file `sequence` got. Waits for space if need be.
     #[cold]
-    fn reserve_late(&self, taken: u64, sequence: u32, slots: u32, watch: &impl Watch) -> Reserved<'_> {
+    pub(super) fn clear_up(&self, taken: Unclear, sequence: u32, slots: u32, watch: &impl Watch) -> Reserved<'_> {
+        let Unclear(taken) = taken;
         if !self.has_space(taken, slots, watch) {
             return Reserved::Full;
         }
-        let place = Place { live: self, slot: taken as u32, slots };
+        let place = Place { live: self, slot: taken as u32 };
         if tag(taken) == sequence { Reserved::Here(place) } else { Reserved::Elsewhere(place) }
     }
 
@@ -295,6 +299,12 @@ impl Live {
         self.soft.fetch_and(u64::MAX << 32, Ordering::AcqRel);
     }
 
+    /// A reservation whose thread never comes back.
+    #[cfg(test)]
+    pub(super) fn skip_for_test(&self, slots: u32) {
+        self.hot.next.fetch_add(u64::from(slots), Ordering::Relaxed);
+    }
+
     /// Walks over published frames from `slot` on: where they end now. The caller keeps the
     /// mapping.
     pub(super) fn published(&self, mut slot: u32) -> u32 {
@@ -319,15 +329,18 @@ impl Live {
 
 impl Place<'_> {
     /// Offset in the file.
+    #[inline(always)]
     pub(super) fn offset(&self) -> u32 {
         offset_of(self.slot)
     }
 
+    #[inline(always)]
     fn head(&self) -> *mut u64 {
         // SAFETY: the slot is below `room`, so inside the mapping, which a place keeps.
         unsafe { self.live.base.load(Ordering::Relaxed).add(self.offset() as usize).cast() }
     }
 
+    #[inline(always)]
     fn seed(&self) -> Crc {
         Crc::from_register(self.live.seed.load(Ordering::Relaxed))
     }
@@ -344,12 +357,11 @@ impl Place<'_> {
         self.finish(COMPACT_BYTES, crc);
     }
 
-    /// Publishes a frame that fits its slots.
+    /// Publishes a frame of as many slots as were reserved.
     pub(super) fn publish(self, payload: &[u8]) {
         let len = payload.len() as u32;
-        debug_assert_eq!(slots_of(len), self.slots);
         let crc = self.seed().word(frame_place(self.offset(), len)).bytes(payload).finish();
-        // SAFETY: head and payload fill `slots` slots at most, which are ours alone.
+        // SAFETY: head and payload fill the reserved slots at most, which are ours alone.
         unsafe {
             ptr::copy_nonoverlapping(payload.as_ptr(), self.head().cast::<u8>().add(FRAME_HEAD_BYTES), payload.len());
         }

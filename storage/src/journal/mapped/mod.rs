@@ -17,11 +17,11 @@ use std::time::Duration;
 
 use memmap2::{Advice, MmapOptions, MmapRaw};
 
-use self::live::{Live, Opening, Place, Reserved, Waiting, Watch};
+use self::live::{Live, Opening, Place, Reserved, Unclear, Waiting, Watch};
 use crate::clock::Stopwatch;
 use crate::fs;
 use crate::journal::DropReason;
-use crate::journal::file::{OwnFile, next_piece, set_aside};
+use crate::journal::file::{FIRST_PIECE_BYTES, OwnFile, set_aside};
 use crate::journal::format::{HEADER_BYTES, SLOT_BYTES, frame_seed, slots_of};
 use crate::journal::frame::Buffer;
 use crate::journal::log::{Backoff, Log, Refused, Setup};
@@ -102,7 +102,7 @@ impl Mapped {
             setup,
             admin: Mutex::new(Admin { idle: vec![idle], ..Admin::default() }),
         });
-        let first = common.make(&mut common.lock());
+        let first = common.make(&mut common.lock(), FIRST_PIECE_BYTES);
         let mut mapped = Self { common, helper: None };
         let possible = !matches!(&first, Err(e) if matches!(e.raw_os_error(), Some(libc::EOPNOTSUPP | libc::ENODEV)));
         mapped.common.install(&mut mapped.common.lock(), first);
@@ -154,13 +154,13 @@ impl Common {
         unsafe { &*self.live.load(Ordering::Acquire) }
     }
 
-    /// Makes the next file with its first piece.
-    fn make(&self, admin: &mut Admin) -> io::Result<Arc<Open>> {
+    /// Makes the next file and sets its first `piece` aside, or less if there is not so much.
+    fn make(&self, admin: &mut Admin, piece: u32) -> io::Result<Arc<Open>> {
         let sequence = admin.last_sequence + 1;
         let (header, life) = self.setup.header(sequence);
         let own = OwnFile::create(&self.setup.options.journal_dir, header, &self.setup.drops.counts())?;
         admin.last_sequence = sequence;
-        let mapped = map(&own, self.setup.file_bytes_max());
+        let mapped = map(&own, piece, self.setup.file_bytes_max());
         let (map, room) = mapped.inspect_err(|_| {
             own.finish(HEADER_BYTES);
         })?;
@@ -213,7 +213,7 @@ impl Common {
     fn advance(&self, admin: &mut Admin) {
         let next = match admin.standby.take() {
             Some(standby) => Ok(standby),
-            None => self.make(admin),
+            None => self.make(admin, FIRST_PIECE_BYTES),
         };
         self.install(admin, next);
     }
@@ -224,15 +224,30 @@ impl Common {
         if sequence == 0 {
             return Err(self.without_file());
         }
-        match self.live().reserve(sequence, slots, self) {
-            Reserved::Here(place) => Ok(place),
+        let live = self.live();
+        match live.reserve(sequence, slots) {
+            Ok(place) => Ok(place),
+            Err(taken) => self.reserve_late(live, taken, sequence, slots),
+        }
+    }
+
+    #[cold]
+    fn reserve_late<'a>(
+        &self,
+        live: &'a Live,
+        taken: Unclear,
+        sequence: u32,
+        slots: u32,
+    ) -> Result<Place<'a>, Refused> {
+        match live.clear_up(taken, sequence, slots, self) {
+            Reserved::Here(place) => return Ok(place),
             Reserved::Elsewhere(place) => {
                 place.count_extra(slots);
                 place.publish(Buffer::pad(slots).payload());
-                Err(self.behind(sequence))
             }
-            Reserved::Full => Err(self.behind(sequence)),
+            Reserved::Full => {}
         }
+        Err(self.behind(sequence))
     }
 
     /// When file `sequence` took nothing: sees to it that there is another.
@@ -347,9 +362,15 @@ impl Log for Mapped {
 
 /// Sets the first piece of a new file aside and maps all that the file may have: the mapping and
 /// where the piece ends.
-fn map(own: &OwnFile, file_bytes_max: u32) -> io::Result<(MmapRaw, u32)> {
-    let room = next_piece(0, file_bytes_max);
-    set_aside(own.raw_fd(), 0, room)?;
+fn map(own: &OwnFile, piece: u32, file_bytes_max: u32) -> io::Result<(MmapRaw, u32)> {
+    let mut room = piece.min(file_bytes_max);
+    if let Err(e) = set_aside(own.raw_fd(), 0, room) {
+        if room <= FIRST_PIECE_BYTES {
+            return Err(e);
+        }
+        room = FIRST_PIECE_BYTES;
+        set_aside(own.raw_fd(), 0, room)?;
+    }
     let map = MmapOptions::new().len(file_bytes_max as usize).map_raw(&*own.file)?;
     // A child has no business in it: it would keep the file, and with it the lock, alive.
     map.advise(Advice::DontFork)?;
@@ -361,3 +382,6 @@ fn map(own: &OwnFile, file_bytes_max: u32) -> io::Result<(MmapRaw, u32)> {
 fn slots_up_to(bytes: u32) -> u32 {
     bytes.saturating_sub(HEADER_BYTES) / SLOT_BYTES
 }
+
+#[cfg(test)]
+mod tests;

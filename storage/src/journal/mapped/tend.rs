@@ -15,7 +15,7 @@ use memmap2::{Advice, UncheckedAdvice};
 
 use super::{Admin, Common, Open};
 use crate::clock::Stopwatch;
-use crate::journal::file::set_aside;
+use crate::journal::file::{FIRST_PIECE_BYTES, PIECE_BYTES_MAX, set_aside};
 use crate::journal::format::offset_of;
 
 /// It calls little; most of this is never touched.
@@ -63,8 +63,9 @@ impl Common {
     fn round(&self, noted: &mut Option<Stopwatch>) -> Duration {
         let note_in = self.tend_drops(noted);
         self.tend_current();
-        self.extend_current();
+        // First given back, then taken: no more than two large pieces are in memory at once.
         self.walk_current();
+        self.extend_current();
         self.finish_retired();
         self.sleep().min(note_in)
     }
@@ -108,18 +109,19 @@ impl Common {
             if current.live.taken() == 0 {
                 // Nothing to end. The first event, at whatever time, ends it.
                 current.live.call_on_next();
-            } else if self.have_standby(&mut admin) {
+            } else if self.have_standby(&mut admin, FIRST_PIECE_BYTES) {
                 current.live.close();
                 self.advance(&mut admin);
             }
         } else if current.live.is_told() && current.live.is_last(current.live.room()) {
-            self.have_standby(&mut admin);
+            // Who fills files fills the next one too, and faster than we are woken.
+            self.have_standby(&mut admin, PIECE_BYTES_MAX);
         }
     }
 
-    fn have_standby(&self, admin: &mut Admin) -> bool {
+    fn have_standby(&self, admin: &mut Admin, piece: u32) -> bool {
         if admin.standby.is_none() && may_try(admin) {
-            match self.make(admin) {
+            match self.make(admin, piece) {
                 Ok(standby) => admin.standby = Some(standby),
                 Err(e) => self.refuse(admin, &e),
             }
