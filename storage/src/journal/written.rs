@@ -128,6 +128,11 @@ impl Written {
         }
         match current.put(payload, bytes, name, self.setup.file_bytes_max()) {
             Ok(offset) => Ok(offset),
+            // The file may not grow; another may begin, with what this one gives back.
+            Err(_) if current.at > HEADER_BYTES => {
+                self.finish(state);
+                Err(self.begin(state).map_or_else(Refused::Dropped, |()| Refused::Rolled))
+            }
             Err(e) => Err(Refused::Dropped(self.refuse(state, &e))),
         }
     }
