@@ -1,5 +1,7 @@
 //! Seeded traffic for measuring: five providers, twenty models, a thousand users over seven days.
 
+#![allow(dead_code, reason = "each bench uses a part of it")]
+
 use std::time::Duration;
 
 use ax_monitor::{Event, NanoUsd, Outcome, Request, Tokens};

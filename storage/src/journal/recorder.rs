@@ -102,6 +102,7 @@ struct Naming {
 }
 
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a recorder, and a box would be one more hop a record")]
 enum AnyLog {
     Mapped(Mapped),
     Written(Written),
@@ -431,10 +432,9 @@ impl Core {
     ) -> Result<(), Unannounced> {
         for _ in 0..TRIES_MAX {
             let sequence = self.log.sequence();
-            let missing = entries.iter().flatten().filter(|e| !e.is_announced(sequence));
+            let mut missing = entries.iter().flatten().filter(|e| !e.is_announced(sequence));
             let done = missing
-                .map(|entry| self.announce(entry, sequence))
-                .collect::<Result<(), _>>()
+                .try_for_each(|entry| self.announce(entry, sequence))
                 .and_then(|()| append(sequence).map_err(Unannounced::from));
             match done {
                 Err(Unannounced::Refused(Refused::Rolled)) => {}
