@@ -40,8 +40,8 @@ fn cost(thread: u64, n: u64) -> NanoUsd {
 fn record(recorder: &Recorder, thread: u64, n: u64) {
     let request = Request {
         provider: "claude",
-        model: if n % 3 == 0 { "small" } else { "large" },
-        user: if n % 50 == 0 { "alice" } else { "bob" },
+        model: if n.is_multiple_of(3) { "small" } else { "large" },
+        user: if n.is_multiple_of(50) { "alice" } else { "bob" },
         latency: Some(Duration::from_micros(n)),
         tokens: Tokens { input: n % 1000, ..Tokens::default() },
         cost: Some(cost(thread, n)),
