@@ -11,7 +11,7 @@ use crate::query::QueryError;
 use crate::query::source::Source;
 use crate::raw::Scratch;
 use crate::rollup::{Expected, OTHER, Place};
-use crate::row::{Batch, NameId};
+use crate::row::{Batch, NameId, Names, Row};
 use crate::store::{RolledUp, Store, View};
 use crate::tier::db::DbError;
 use crate::tier::schema::{NAME_IDS, bucket_table};
@@ -183,10 +183,19 @@ impl Rows {
         let names = store.db().guard(|| all_names(store, snapshot))?;
         let other = names.get(OTHER).copied().unwrap_or(0);
         let mut expected = Expected::default();
-        RolledUp::of(store, view.manifest().clone()).each(TimeRange::ALL, &mut |batch_names, rows| {
+        let mut add = |batch_names: &Names, rows: &[Row]| {
             // A name the store does not know can only make a difference that is reported below.
             let ids: Vec<NameId> = batch_names.iter().map(|n| names.get(n).copied().unwrap_or(0)).collect();
             expected.add(batch_names, rows, &ids, other, store.zone());
+        };
+        RolledUp::of(store, view.manifest().clone()).each_sealed(TimeRange::ALL, &mut |names, rows| {
+            add(names, rows);
+            Ok(())
+        })?;
+        view.journal_rows(TimeRange::ALL, true, &mut |names, rows| {
+            let mut rows = rows.to_vec();
+            rows.sort_by_key(|row| row.ts);
+            add(names, &rows);
             Ok(())
         })?;
         for table in Table::ALL {

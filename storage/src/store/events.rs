@@ -67,7 +67,7 @@ impl<'s> RolledUp<'s> {
         Ok(Self { store, manifest: ManifestWriter::open(store.db(), transaction)?.load()? })
     }
 
-    /// As `manifest` lists them.
+    /// As `manifest` lists them. Journals are looked up anew: beside a view read those that it opened.
     pub(crate) fn of(store: &'s Store, manifest: Manifest) -> Self {
         Self { store, manifest }
     }
@@ -81,7 +81,8 @@ impl<'s> RolledUp<'s> {
         self.each_in_journals(range, each)
     }
 
-    fn each_sealed(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
+    /// The part of them that segments hold.
+    pub(crate) fn each_sealed(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
         for listed in self.manifest.segments.iter().filter(|s| s.meets(range)) {
             let segment = self.store.segment(listed).map_err(|e| self.unreadable(e))?;
             let mut batch = Batch::default();

@@ -45,9 +45,19 @@ impl<'s> View<'s> {
     pub(crate) fn open(store: &'s Store, last_try: bool) -> Result<Self, QueryError> {
         let mut problems = Vec::new();
         // The manifest is not known yet: sealed journals are dropped below.
-        let mut journals = store
+        let journals = store
             .journals(&Manifest::default(), &mut problems)
             .map_err(|cause| QueryError::Io { file: store.paths().journal_dir().display().to_string(), cause })?;
+        Self::over(store, journals, problems, last_try)
+    }
+
+    /// The view over journals that were opened before.
+    fn over(
+        store: &'s Store,
+        mut journals: Vec<Reader>,
+        problems: Vec<String>,
+        last_try: bool,
+    ) -> Result<Self, QueryError> {
         let snapshot = match store.db().snapshot() {
             Ok(snapshot) => Some(snapshot),
             Err(DbError::Missing { .. }) => None,
@@ -58,6 +68,7 @@ impl<'s> View<'s> {
             None => Manifest::default(),
         };
         journals.retain(|journal| !manifest.checkpoint(journal_key(journal)).retired);
+        forgotten(&journals, &manifest)?;
         let (closed_to, providers) = match &snapshot {
             Some(snapshot) => store.db().guard(|| heads(store, snapshot))?,
             // Nothing was ever rolled up: every table is open from the beginning and empty.
@@ -135,6 +146,18 @@ impl<'s> View<'s> {
             }
         }
     }
+}
+
+/// A journal may have been sealed, unlinked and forgotten since it was opened: then nothing in the
+/// snapshot says that its events are in segments, and they would count twice. It is forgotten only
+/// after its name is gone, so a name that is still there after the snapshot proves the contrary.
+fn forgotten(journals: &[Reader], manifest: &Manifest) -> Result<(), QueryError> {
+    let unknown = journals.iter().filter(|journal| !manifest.checkpoints.contains_key(&journal_key(journal)));
+    for journal in unknown {
+        let file = || journal.path().display().to_string();
+        std::fs::symlink_metadata(journal.path()).map_err(|cause| QueryError::Io { file: file(), cause })?;
+    }
+    Ok(())
 }
 
 /// Most events of a backlog that a view keeps in memory; a longer one is read again when needed.
@@ -308,5 +331,41 @@ impl Source for View<'_> {
             }
         }
         self.read_journals(range, rolled_up, &mut |batch| each(&batch.names, &batch.rows))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::{Event, Request};
+    use crate::journal::{JournalKind, Recorder, RecorderOptions};
+
+    /// Upkeep seals, unlinks and forgets a journal between a reader's two looks: the reader has to
+    /// begin anew, or it would count the journal's events beside those of the segment.
+    #[test]
+    fn a_journal_sealed_after_it_was_opened_is_not_counted_beside_its_segment() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = Timestamp::from_millis(1_762_768_800_000);
+        let store = Store::open_or_create(dir.path(), &Zone::utc(), start).unwrap();
+        record(&store, start);
+        let journals = store.journals(&Manifest::default(), &mut Vec::new()).unwrap();
+        assert_eq!(journals.len(), 1);
+        let report = store.tick(start.plus_ms(400 * 24 * 3_600_000)).unwrap();
+        assert_eq!((report.events, report.sealed_events), (1, 1));
+
+        let stale = View::over(&store, journals, Vec::new(), false).err();
+        assert!(matches!(stale, Some(QueryError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound));
+        let plan = crate::query::plan::Plan::new(TimeRange::ALL, Zone::utc());
+        assert_eq!(store.run(&plan).unwrap().all.counts.requests, 1);
+    }
+
+    fn record(store: &Store, ts: Timestamp) {
+        let recorder = Recorder::open(RecorderOptions {
+            kind: JournalKind::Written,
+            clock: std::sync::Arc::new(crate::clock::ManualClock::at(ts)),
+            ..RecorderOptions::new(store.paths().journal_dir(), store.uuid())
+        });
+        let event = Event::Request(Request { provider: "claude", ..Request::default() });
+        recorder.record(&event, ts, crate::event::CostSource::Recorded);
     }
 }
