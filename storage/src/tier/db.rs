@@ -173,6 +173,10 @@ impl Db {
         let path = self.path.display().to_string();
         match error.into() {
             redb::Error::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => DbError::Missing { path },
+            // Bytes that are no database at all: the medium did what it was asked.
+            redb::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
+                DbError::Damaged { path, place: "its header".into(), what: cause.to_string() }
+            }
             redb::Error::Io(cause) => DbError::Io { path, cause },
             redb::Error::Corrupted(what) => DbError::Damaged { path, place: "a page".into(), what },
             redb::Error::DatabaseAlreadyOpen => DbError::Busy { path },
@@ -344,6 +348,16 @@ mod tests {
         let other = Db::new(db.path().to_owned(), 8);
         assert!(matches!(other.snapshot(), Err(DbError::Damaged { .. })));
         assert!(matches!(put(&other, "x"), Err(DbError::Damaged { .. })));
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_damage() {
+        let (_dir, db) = db();
+        for bytes in [vec![0x5a; 300_000], b"dear diary".to_vec(), Vec::new()] {
+            std::fs::write(db.path(), &bytes).unwrap();
+            let read = db.snapshot().err();
+            assert!(matches!(read, Some(DbError::Damaged { .. })), "{} bytes: {read:?}", bytes.len());
+        }
     }
 
     #[test]
