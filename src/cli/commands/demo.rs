@@ -2,6 +2,9 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use ax_storage::Store;
@@ -18,8 +21,9 @@ use crate::error::{Failure, Kind, Result};
 
 /// The input that the traffic counts as.
 const HEAD: u128 = 0;
-/// A directory that is being filled is removed so often before it stays.
-const REMOVALS_MAX: usize = 5;
+/// A directory in use is removed so often, with a pause between: for a second, the patience of a signal.
+const REMOVALS_MAX: usize = 200;
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Makes traffic, runs the command on it, and removes it.
 pub(crate) fn run(args: &DemoArgs, context: &Context) -> Result<u8> {
@@ -34,16 +38,29 @@ pub(crate) fn run(args: &DemoArgs, context: &Context) -> Result<u8> {
         Failure::io("make a directory in", place.display(), &e).hint("TMPDIR says where the demo may put its store")
     })?;
     let doomed = home.path().to_owned();
+    let end = Arc::new(End::default());
+    let signalled = Arc::clone(&end);
     on_interrupt(move || {
-        remove(&doomed);
+        signalled.remove(&doomed);
         Duration::ZERO
     });
-    let dir = home.path().join("store");
-    let mut inner = context.for_demo(flags, dir.clone())?;
-    fill(&dir, args, inner.now(), inner.zone()?)?;
+    let done = show(args, &command, &home.path().join("store"), context, flags);
+    // What failed because its store was taken away is nobody's news: the signal's own exit code is.
+    if end.has_come() {
+        end.settle();
+    }
+    // A reader that went away must not keep the directory alive, and neither must an error.
+    drop(home);
+    done
+}
+
+/// Fills the store and runs the command on it.
+fn show(args: &DemoArgs, command: &Command, dir: &Path, context: &Context, flags: Global) -> Result<u8> {
+    let mut inner = context.for_demo(flags, dir.to_owned())?;
+    fill(dir, args, inner.now(), inner.zone()?)?;
     // Nobody wants to know how long the making took.
     inner.restart_watch();
-    match &command {
+    match command {
         // These say it on their screens.
         Command::Status(_) | Command::Metrics(_) | Command::Events(_) => {}
         _ => inner.note("DEMO DATA: made-up traffic in a temporary store, gone when this command ends"),
@@ -51,10 +68,8 @@ pub(crate) fn run(args: &DemoArgs, context: &Context) -> Result<u8> {
     if inner.json() {
         inner.warn("demo", "made-up traffic in a temporary store");
     }
-    let done = commands::run(&command, &inner);
+    let done = commands::run(command, &inner);
     inner.show_warnings();
-    // A reader that went away must not keep the directory alive, and neither must an error.
-    drop(home);
     done
 }
 
@@ -97,11 +112,40 @@ fn fill(dir: &Path, args: &DemoArgs, now: Timestamp, zone: &Zone) -> Result<()> 
     Ok(())
 }
 
-/// Removes the directory although another thread may be writing into it.
-fn remove(dir: &Path) {
-    for _ in 0..REMOVALS_MAX {
-        if std::fs::remove_dir_all(dir).is_ok() || !dir.exists() {
-            return;
+/// How the thread that got a signal and the one that works agree on the end.
+#[derive(Default)]
+struct End {
+    /// A signal came.
+    come: AtomicBool,
+    /// The command has ended and makes no file any more.
+    settled: AtomicBool,
+}
+
+impl End {
+    fn has_come(&self) -> bool {
+        self.come.load(Ordering::SeqCst)
+    }
+
+    /// Leaves the rest to the thread with the signal, which ends the process.
+    fn settle(&self) -> ! {
+        self.settled.store(true, Ordering::SeqCst);
+        loop {
+            thread::park();
+        }
+    }
+
+    /// Takes the directory away from under a command that may be writing into it and making it anew,
+    /// until the command has failed of it.
+    fn remove(&self, dir: &Path) {
+        self.come.store(true, Ordering::SeqCst);
+        for _ in 0..REMOVALS_MAX {
+            let settled = self.settled.load(Ordering::SeqCst);
+            // A failure is tried again, for the last time when the command has settled.
+            let _ = std::fs::remove_dir_all(dir);
+            if settled {
+                return;
+            }
+            thread::sleep(PAUSE);
         }
     }
 }
