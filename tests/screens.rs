@@ -70,7 +70,7 @@ fn the_status_of_the_demo_is_what_its_events_say() {
     for row in &view.data {
         let truth = &hour[&*row.provider];
         assert_eq!((row.numbers.requests, row.numbers.errors), (truth.requests, truth.errors), "{}", row.provider);
-        assert_eq!(row.numbers.cost, Money(truth.cost));
+        assert_eq!(row.numbers.cost, Money::from(truth.cost));
         let expected = if &*row.provider == "openai" { State::Degraded } else { State::Healthy };
         assert_eq!(row.state, expected, "{}", row.provider);
     }
@@ -102,14 +102,14 @@ fn metrics_of_the_demo_are_ordered_and_exact() {
     let view = ask(&question);
     assert_eq!(view.query, "cost [2d] sum by(provider)");
     for row in &view.data {
-        assert_eq!(row.value, Some(Number::Money(Money(all[&*row.labels.0[0].1].cost))));
+        assert_eq!(row.value, Some(Number::Money(all[&*row.labels.0[0].1].cost.into()).into()));
     }
     assert!(view.data.is_sorted_by(|a, b| a.value.unwrap().order(b.value.unwrap()).is_ge()));
     println!("{}", metrics_table(&view, &STYLE));
 
     // The JSON number is the integer's text, digit by digit.
     let text = serde_json::to_string(&view).unwrap();
-    let first = Money(all[&*view.data[0].labels.0[0].1].cost);
+    let first = Money::from(all[&*view.data[0].labels.0[0].1].cost);
     assert!(text.contains(&format!("\"value\":{first},")), "{text}");
 
     question.metric = Metric::Latency;

@@ -3,6 +3,7 @@
 //! Each view comes in two pure steps: a question gives plans with absolute times, and the series
 //! that answer them give the view. `--json` prints the view itself; screens draw the same view.
 
+mod answer;
 mod empty;
 mod events;
 mod metrics;
@@ -15,9 +16,12 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::error::escaped;
 
+pub use answer::{
+    Change, Evidence, MetricsView, PointView, Previous, PreviousWindow, RowView, SourceView, Summary, Value, ValueUnit,
+};
 pub use empty::{Emptiness, Known};
 pub use events::{EventView, EventsView};
-pub use metrics::{MetricsQuestion, MetricsView, PointView, RowView, SourceView, Summary};
+pub use metrics::MetricsQuestion;
 pub use status::{
     CacheView, LatencyView, ModelView, ProviderView, RateLimitView, State, StatusQuestion, StatusSeries, StatusView,
     TotalView, Upkeep,

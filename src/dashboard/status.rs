@@ -146,7 +146,7 @@ impl StatusQuestion {
                 hits: counts.hits,
                 misses: counts.misses,
                 hit_rate: ratio(counts.hits, counts.hits + counts.misses),
-                saved_today: Money(saved.map_or(0, |s| s.sum)),
+                saved_today: saved.map_or(0, |s| s.sum).into(),
             }),
             rate_limit: (counts.allowed + counts.denied > 0).then(|| RateLimitView {
                 allowed: counts.allowed,
@@ -156,7 +156,7 @@ impl StatusQuestion {
             events: counts.requests + counts.hits + counts.misses + counts.allowed + counts.denied,
             newest: series.window.newest,
             upkeep,
-            source: SourceView::of(&series.window, elapsed_ms),
+            source: SourceView::of([&series.window], elapsed_ms),
             warnings: missing.into_iter().map(warning).collect(),
         }
     }
@@ -353,8 +353,8 @@ impl TotalView {
                 p95: latency_ms(window, 1),
                 p99: latency_ms(window, 2),
             },
-            cost: Money(stat(window, 1).map_or(0, |s| s.sum)),
-            cost_today: Some(Money(today.and_then(|t| stat(t, 0)).map_or(0, |s| s.sum))),
+            cost: stat(window, 1).map_or(0, |s| s.sum).into(),
+            cost_today: Some(today.and_then(|t| stat(t, 0)).map_or(0, |s| s.sum).into()),
         }
     }
 

@@ -5,7 +5,7 @@ use ax_storage::bucket::{Measure, Stat};
 use ax_storage::query::plan::{Kinds, Plan, Quantiles};
 use ax_storage::query::series::{Aggregate, Counters};
 
-use super::{Aggregation, Counter, Metric, Money, Number, Source, Unit};
+use super::{Aggregation, Counter, Metric, Number, Source, Unit};
 
 /// What a plan must ask for so that a metric can be computed from its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -208,10 +208,10 @@ fn of_values(measure: Measure, aggregation: Aggregation, numbers: &Numbers<'_>) 
 #[expect(clippy::cast_precision_loss, reason = "microseconds below 2^53 are exact; sums beyond lose less than 1e-15")]
 pub fn in_unit(measure: Measure, raw: u128) -> Option<Number> {
     match unit(measure) {
-        Unit::Money => Some(Number::Money(Money(raw))),
+        Unit::Money => Some(Number::Money(raw.into())),
         Unit::Time => Number::float(raw as f64 / 1e3),
         Unit::Ratio => Number::float(raw as f64 / 1e9),
-        _ => Some(Number::Whole(raw)),
+        _ => i128::try_from(raw).ok().map(Number::Whole),
     }
 }
 

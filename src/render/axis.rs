@@ -3,6 +3,7 @@
 use ax_storage::time::{DAY_MS, Timestamp, Zone};
 
 use super::{number, when};
+use crate::dashboard::ValueUnit;
 use crate::metric::Unit;
 
 /// A vertical axis: a label a row, equally far apart.
@@ -22,7 +23,7 @@ const ROWS_MAX: f64 = 8.0;
 impl Axis {
     /// The axis for values between `low` and `high`; from 0 unless that would hide everything.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most ROWS_MAX")]
-    pub(super) fn fit(low: f64, high: f64, from_zero: bool, unit: Unit) -> Self {
+    pub(super) fn fit(low: f64, high: f64, from_zero: bool, unit: &ValueUnit) -> Self {
         let from_zero = from_zero || low < high * 0.5;
         let reach = if from_zero { high.max(0.0) } else { high - low };
         let reach = if reach > 0.0 {
@@ -45,30 +46,33 @@ impl Axis {
 
     /// The label of a row, counted from the lowest.
     #[expect(clippy::cast_precision_loss, reason = "a handful of rows")]
-    pub(super) fn label(&self, row: usize, unit: Unit) -> String {
+    pub(super) fn label(&self, row: usize, unit: &ValueUnit) -> String {
         let value = self.from + self.step * row as f64;
-        if value.abs() < self.step * 1e-9 { "0".to_owned() } else { number::figure(value, unit) }
+        if value.abs() < self.step * 1e-9 { "0".to_owned() } else { number::in_unit(value, unit) }
     }
 }
 
 /// The least round number that is at least `value`.
-fn nice(value: f64, unit: Unit) -> f64 {
+fn nice(value: f64, unit: &ValueUnit) -> f64 {
     // Beyond seconds people count in 15, 30, 60.
     const TIMES: [f64; 14] =
         [15e3, 20e3, 30e3, 60e3, 120e3, 300e3, 600e3, 900e3, 1800e3, 3600e3, 7200e3, 14_400e3, 43_200e3, 86_400e3];
-    if unit == Unit::Time && value > 10e3 {
+    if *unit == ValueUnit::Of(Unit::Time) && value > 10e3 {
         return TIMES.into_iter().find(|t| *t >= value).unwrap_or_else(|| (value / 86_400e3).ceil() * 86_400e3);
     }
-    if unit == Unit::Count && value <= 1.0 {
+    if *unit == ValueUnit::Of(Unit::Count) && value <= 1.0 {
         return 1.0;
     }
     let power = 10_f64.powf(value.log10().floor());
     // Ratios in parts of a whole, so that an axis ends at 100 % and not at 105 %.
-    let steps: &[f64] =
-        if unit == Unit::Ratio { &[1.0, 2.0, 5.0, 10.0] } else { &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0] };
+    let steps: &[f64] = if *unit == ValueUnit::Of(Unit::Ratio) {
+        &[1.0, 2.0, 5.0, 10.0]
+    } else {
+        &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0]
+    };
     let found = steps.iter().find(|m| *m * power >= value * (1.0 - 1e-9));
     let rounded = found.unwrap_or(&10.0) * power;
-    if unit == Unit::Count { rounded.ceil() } else { rounded }
+    if *unit == ValueUnit::Of(Unit::Count) { rounded.ceil() } else { rounded }
 }
 
 /// A mark on the time axis.
@@ -178,8 +182,8 @@ mod tests {
             (10.0, 120_000.0, Unit::Time, "2m 00s 100.0 s 80.0 s 60.0 s 40.0 s 20.0 s 0"),
             (0.0, 14_760.0, Unit::Count, "15,000 12,000 9,000 6,000 3,000 0"),
         ] {
-            let axis = Axis::fit(low, high, false, unit);
-            let all: Vec<String> = (0..axis.rows).rev().map(|r| axis.label(r, unit)).collect();
+            let axis = Axis::fit(low, high, false, &unit.into());
+            let all: Vec<String> = (0..axis.rows).rev().map(|r| axis.label(r, &unit.into())).collect();
             assert_eq!(all.join(" "), labels);
         }
     }

@@ -8,7 +8,7 @@ use ax_storage::time::Timestamp;
 
 use super::axis::{self, Axis};
 use super::{Role, Style, text, when};
-use crate::dashboard::{MetricsView, PointView, Window};
+use crate::dashboard::{MetricsView, PointView, Value, Window};
 use crate::metric::Metric;
 
 /// Bits of a braille character's dots: left column from the top, right column from the top.
@@ -16,8 +16,8 @@ const DOTS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
 /// The chart of `points`, with axes, times and the peak; nothing when no point has a value.
 pub(super) fn chart(view: &MetricsView, points: &[PointView], style: &Style) -> String {
-    let (metric, unit, window) = (view.metric, view.unit, &view.range);
-    let values: Vec<Option<f64>> = points.iter().map(|p| p.value.map(crate::metric::Number::to_f64)).collect();
+    let (metric, unit, window) = (view.metric, &view.unit, &view.range);
+    let values: Vec<Option<f64>> = points.iter().map(|p| p.value.map(Value::to_f64)).collect();
     let known = || values.iter().flatten().copied();
     let (Some(low), Some(high)) = (known().reduce(f64::min), known().reduce(f64::max)) else {
         return String::new();
@@ -44,8 +44,8 @@ pub(super) fn chart(view: &MetricsView, points: &[PointView], style: &Style) -> 
     out + &extreme(view, points, margin, columns, style, &column)
 }
 
-const fn low_is_bad(metric: Metric) -> bool {
-    matches!(metric, Metric::SuccessRate | Metric::HitRate)
+const fn low_is_bad(metric: Option<Metric>) -> bool {
+    matches!(metric, Some(Metric::SuccessRate | Metric::HitRate))
 }
 
 /// The column in `0..columns` of a time `at` of `span`; the middle when there is only one time.
@@ -102,13 +102,13 @@ fn extreme(
     let step = view.step_ms.unwrap_or_else(|| range.millis());
     let word = if low { "low" } else { "peak" };
     let when = when::point(point.t, zone, range.millis(), step);
-    let said = format!("{word} {} at {when}", super::number(Some(value), view.unit, style));
+    let said = format!("{word} {} at {when}", super::value(Some(value), &view.unit, style));
     let offset = margin + 2 + column(point.t);
     let sign = style.sign("▲", "^");
     let room = margin + 2 + columns;
     if text::width(&said) + 2 > room {
         // No room to point at it.
-        let facts = [format!("{word} {}", super::number(Some(value), view.unit, style)), format!("at {when}")];
+        let facts = [format!("{word} {}", super::value(Some(value), &view.unit, style)), format!("at {when}")];
         return text::flow(&facts, " ", 2, style);
     }
     let line = if offset + 2 + text::width(&said) <= room {

@@ -2,7 +2,7 @@
 
 use super::table::{Cell, Column, Table};
 use super::{Role, Style, banner, bar, chart, edges, number, sparkline, text, when};
-use crate::dashboard::{MetricsView, PointView, RowView};
+use crate::dashboard::{MetricsView, PointView, RowView, Value, ValueUnit};
 use crate::metric::{Aggregation, Metric, Number, Unit};
 
 /// Most columns of a bar.
@@ -17,7 +17,7 @@ pub fn metrics_table(view: &MetricsView, style: &Style) -> String {
         (false, rows) => {
             let value = rows.first().and_then(|r| r.value);
             let name = heading(view);
-            out += &format!("{name}  {}\n", style.paint(Role::Title, &super::number(value, view.unit, style)));
+            out += &format!("{name}  {}\n", style.paint(Role::Title, &super::value(value, &view.unit, style)));
         }
     }
     out + &foot(view, style)
@@ -43,31 +43,41 @@ pub fn metrics_line(view: &MetricsView, style: &Style) -> String {
     let plain = Style { color: false, ..*style };
     out += &format!("{}, {}\n", heading(view), range_text(view));
     for row in &view.data {
-        let value = super::number(row.value, view.unit, &plain);
+        let value = super::value(row.value, &view.unit, &plain);
         let name = if view.grouped { format!("{}: ", group_name(row)) } else { String::new() };
         out += &format!("{name}{value}, {}\n", counted(view.metric, row.count));
         for point in row.points.iter().flatten() {
             let time = point_time(view, point);
-            out += &format!("  {time}: {}\n", super::number(point.value, view.unit, &plain));
+            out += &format!("  {time}: {}\n", super::value(point.value, &view.unit, &plain));
         }
     }
     out
 }
 
-/// `latency p95`.
+/// `latency p95`; of what is calculated, the question.
 fn heading(view: &MetricsView) -> String {
-    let default = view.metric.info().default == view.aggregation;
-    let shown = match view.aggregation {
-        Aggregation::Sum | Aggregation::Rate if default => return view.metric.name().to_owned(),
-        Aggregation::Avg if view.unit == Unit::Ratio => return view.metric.name().to_owned(),
+    let (Some(metric), Some(aggregation)) = (view.metric, view.aggregation) else { return view.query.clone() };
+    let default = metric.info().default == aggregation;
+    let shown = match aggregation {
+        Aggregation::Sum | Aggregation::Rate if default => return metric.name().to_owned(),
+        Aggregation::Avg if is_ratio(view) => return metric.name().to_owned(),
         other => other,
     };
-    format!("{} {shown}", view.metric.name())
+    format!("{} {shown}", metric.name())
+}
+
+fn is_ratio(view: &MetricsView) -> bool {
+    view.unit == ValueUnit::Of(Unit::Ratio)
+}
+
+/// What a column of values is called.
+fn value_title(view: &MetricsView) -> String {
+    view.aggregation.map_or_else(|| "VALUE".to_owned(), |a| a.to_string().to_uppercase())
 }
 
 fn head(view: &MetricsView, style: &Style) -> String {
     let mut facts = vec![heading(view)];
-    if !view.only.is_empty() {
+    if !view.only.is_empty() && view.metric.is_some() {
         facts.push(view.only.clone());
     }
     let mut range = range_text(view);
@@ -100,17 +110,21 @@ fn step_text(ms: u64) -> String {
 }
 
 /// `14,760 requests`.
-fn counted(metric: Metric, n: u64) -> String {
+fn counted(metric: Option<Metric>, n: u64) -> String {
+    let (one, many) = metric.map_or(("event", "events"), nouns);
+    format!("{} {}", number::count(n.into()), if n == 1 { one } else { many })
+}
+
+fn nouns(metric: Metric) -> (&'static str, &'static str) {
     let kinds = crate::metric::kinds(metric);
-    let (one, many) = match metric {
+    match metric {
         Metric::Errors => ("error", "errors"),
         Metric::CacheHits => ("hit", "hits"),
         Metric::CacheMisses => ("miss", "misses"),
         _ if kinds.caches => ("look-up", "look-ups"),
         _ if kinds.rates => ("decision", "decisions"),
         _ => ("request", "requests"),
-    };
-    format!("{} {}", number::count(n.into()), if n == 1 { one } else { many })
+    }
 }
 
 fn group_name(row: &RowView) -> String {
@@ -125,14 +139,15 @@ fn groups(view: &MetricsView, style: &Style) -> String {
     if style.width < super::WIDTH_TABLE_MIN {
         return blocks(view, style);
     }
-    let most = view.data.iter().filter_map(|r| r.value).map(Number::to_f64).fold(0.0, f64::max);
-    let total: f64 = view.data.iter().filter_map(|r| r.value).map(Number::to_f64).sum();
-    let shares = view.metric.is_additive() && view.aggregation == Aggregation::Sum && total > 0.0;
+    let most = view.data.iter().filter_map(|r| r.value).map(Value::to_f64).fold(0.0, f64::max);
+    let total: f64 = view.data.iter().filter_map(|r| r.value).map(Value::to_f64).sum();
+    let additive = view.metric.is_some_and(Metric::is_additive) && view.aggregation == Some(Aggregation::Sum);
+    let shares = additive && total > 0.0;
     let trend = view.step_ms.is_some();
     let longest = view.data.iter().filter_map(|r| r.points.as_ref()).map(Vec::len).max().unwrap_or(0);
 
     let mut columns: Vec<Column> = names.iter().map(|n| Column::name(n.to_uppercase())).collect();
-    columns.push(Column::figure(view.aggregation.to_string().to_uppercase(), 0));
+    columns.push(Column::figure(value_title(view), 0));
     if shares {
         columns.push(Column::figure("SHARE", 2));
     }
@@ -140,7 +155,7 @@ fn groups(view: &MetricsView, style: &Style) -> String {
     let mut table = Table::new(columns);
     for row in &view.data {
         let mut cells: Vec<Cell> = row.labels.0.iter().map(|(_, value)| text::name(value).into()).collect();
-        cells.push(super::number(row.value, view.unit, style).into());
+        cells.push(super::value(row.value, &view.unit, style).into());
         if shares {
             cells.push(row.value.map_or(style.none().into(), |v| number::percent(v.to_f64() / total).into()));
         }
@@ -155,10 +170,10 @@ fn groups(view: &MetricsView, style: &Style) -> String {
         for (cells, row) in table.rows.iter_mut().zip(&view.data) {
             let drawn = match &row.points {
                 Some(points) => {
-                    let values: Vec<_> = points.iter().map(|p| p.value.map(Number::to_f64)).collect();
+                    let values: Vec<_> = points.iter().map(|p| p.value.map(Value::to_f64)).collect();
                     sparkline(&values, left, style)
                 }
-                None => bar(row.value.map_or(0.0, Number::to_f64), most, left, style),
+                None => bar(row.value.map_or(0.0, Value::to_f64), most, left, style),
             };
             cells.push(Cell::new(Role::Line, drawn));
         }
@@ -166,7 +181,8 @@ fn groups(view: &MetricsView, style: &Style) -> String {
     table.draw(style)
 }
 
-fn count_title(metric: Metric) -> &'static str {
+fn count_title(metric: Option<Metric>) -> &'static str {
+    let Some(metric) = metric else { return "EVENTS" };
     let kinds = crate::metric::kinds(metric);
     match (kinds.caches, kinds.rates) {
         (true, _) => "LOOK-UPS",
@@ -179,7 +195,7 @@ fn blocks(view: &MetricsView, style: &Style) -> String {
     let mut out = String::new();
     for row in &view.data {
         out += &format!("{}\n", text::clip(&group_name(row), style.width, style));
-        out += &format!("  {} {}\n", view.aggregation, super::number(row.value, view.unit, style));
+        out += &format!("  {} {}\n", value_title(view).to_lowercase(), super::value(row.value, &view.unit, style));
         out += &format!("  {}\n", counted(view.metric, row.count));
     }
     out
@@ -193,20 +209,20 @@ fn point_time(view: &MetricsView, point: &PointView) -> String {
 fn steps(view: &MetricsView, points: &[PointView], style: &Style) -> String {
     let mut table = Table::new(vec![
         Column::word("TIME", 0),
-        Column::figure(view.aggregation.to_string().to_uppercase(), 0),
+        Column::figure(value_title(view), 0),
         Column::figure(count_title(view.metric), 3),
     ]);
     let cut = |p: &PointView| if p.partial { "*" } else { "" };
     for p in points {
         table.push(vec![
             format!("{}{}", point_time(view, p), cut(p)).into(),
-            super::number(p.value, view.unit, style).into(),
+            super::value(p.value, &view.unit, style).into(),
             number::count(p.count.into()).into(),
         ]);
     }
     let used = table.draw(&Style { color: false, ..*style }).lines().map(text::width).max().unwrap_or(0);
     let left = style.drawn().saturating_sub(used + 2).min(BAR_MAX);
-    let values: Vec<f64> = points.iter().map(|p| p.value.map_or(0.0, Number::to_f64)).collect();
+    let values: Vec<f64> = points.iter().map(|p| p.value.map_or(0.0, Value::to_f64)).collect();
     let most = values.iter().copied().fold(0.0, f64::max);
     if left >= 5 {
         table.columns.push(Column::word("", 9));
@@ -223,9 +239,9 @@ fn steps(view: &MetricsView, points: &[PointView], style: &Style) -> String {
 
 fn foot(view: &MetricsView, style: &Style) -> String {
     let mut out = String::new();
-    if let Some(s) = &view.summary {
+    if let (Some(s), Some(metric)) = (&view.summary, view.metric) {
         let figure = |name: &str, value: Option<Number>| {
-            value.map(|v| format!("{name} {}", super::number(Some(v), view.metric.info().unit, style)))
+            value.map(|v| format!("{name} {}", super::number(Some(v), metric.info().unit, style)))
         };
         let facts: Vec<String> = [
             figure("p50", s.p50),
@@ -258,22 +274,26 @@ fn foot(view: &MetricsView, style: &Style) -> String {
 
 /// `per-step p95: low 471 ms · median 853 ms · high 2.16 s`.
 fn spread(view: &MetricsView, points: &[PointView], style: &Style) -> String {
-    let mut known: Vec<Number> = points.iter().filter_map(|p| p.value).collect();
+    let mut known: Vec<Value> = points.iter().filter_map(|p| p.value).collect();
     if known.len() < 3 {
         return String::new();
     }
     known.sort_by(|a, b| a.order(*b));
-    let show = |i: usize| super::number(known.get(i).copied(), view.unit, style);
+    let show = |i: usize| super::value(known.get(i).copied(), &view.unit, style);
     let facts = [
-        format!(
-            "per-step {}: low {}",
-            if view.unit == Unit::Ratio { view.metric.name().to_owned() } else { view.aggregation.to_string() },
-            show(0)
-        ),
+        format!("per-step {}: low {}", spread_name(view), show(0)),
         format!("median {}", show(known.len() / 2)),
         format!("high {}", show(known.len() - 1)),
     ];
     text::flow(&facts, style.dot(), 2, style)
+}
+
+fn spread_name(view: &MetricsView) -> String {
+    match (view.metric, view.aggregation) {
+        (Some(metric), _) if is_ratio(view) => metric.name().to_owned(),
+        (_, Some(aggregation)) => aggregation.to_string(),
+        _ => "value".to_owned(),
+    }
 }
 
 /// `1m tier, 60 buckets, 3 ms`.

@@ -15,7 +15,7 @@ mod when;
 pub use empty::empty;
 pub use events::events;
 pub use metrics::{metrics_chart, metrics_line, metrics_table};
-pub use number::{count, duration_ms, figure, money, number, percent};
+pub use number::{count, duration_ms, figure, money, number, percent, value};
 pub use spark::{bar, sparkline};
 pub use status::{status, status_line};
 pub use table::{Align, Cell, Column, Table};

@@ -1,5 +1,6 @@
 //! Figures with their units, as short as they can be without hiding what matters.
 
+use crate::dashboard::{Value, ValueUnit};
 use crate::metric::{Money, Number, Unit};
 
 use super::Style;
@@ -8,6 +9,9 @@ pub use crate::metric::thousands as count;
 
 /// `0.45 ms`, `8.2 ms`, `640 ms`, `1.20 s`, `12.4 s`, `2m 05s`, `1h 02m`, `3d 04h`.
 pub fn duration_ms(ms: f64) -> String {
+    if ms < 0.0 {
+        return format!("-{}", duration_ms(-ms));
+    }
     // Each limit is where the next rounding would show one digit too many.
     if ms == 0.0 {
         "0 ms".to_owned()
@@ -38,7 +42,7 @@ pub fn percent(ratio: f64) -> String {
     if size == 0.0 || size >= 99.95 {
         format!("{p:.0} %")
     } else if size < 0.005 {
-        "<0.01 %".to_owned()
+        if p < 0.0 { "-<0.01 %" } else { "<0.01 %" }.to_owned()
     } else if !(0.095..=99.9).contains(&size) {
         format!("{p:.2} %")
     } else {
@@ -48,12 +52,13 @@ pub fn percent(ratio: f64) -> String {
 
 /// `$45.23`, `$1,234.56`; below a cent two digits that count: `$0.0042`.
 pub fn money(amount: Money) -> String {
-    let nanos = amount.0;
+    let nanos = amount.0.unsigned_abs();
+    let sign = if amount.0 < 0 { "-" } else { "" };
     if nanos == 0 || nanos >= 9_995_000 {
-        let cents = (nanos + 5_000_000) / 10_000_000;
-        return format!("${}.{:02}", count(cents / 100), cents % 100);
+        let cents = i128::try_from((nanos + 5_000_000) / 10_000_000).unwrap_or(i128::MAX);
+        return format!("{sign}${}.{:02}", count(cents / 100), cents % 100);
     }
-    dollars_small(amount.dollars())
+    format!("{sign}{}", dollars_small(amount.dollars().abs()))
 }
 
 fn dollars(amount: f64) -> String {
@@ -62,7 +67,7 @@ fn dollars(amount: f64) -> String {
         let sign = if amount < 0.0 { "-" } else { "" };
         return format!("{sign}${}.{:02}", count(cents / 100), cents % 100);
     }
-    dollars_small(amount)
+    format!("{}{}", if amount < 0.0 { "-" } else { "" }, dollars_small(amount.abs()))
 }
 
 fn dollars_small(amount: f64) -> String {
@@ -119,10 +124,31 @@ pub fn number(value: Option<Number>, unit: Unit, style: &Style) -> String {
     }
 }
 
+/// A float in the unit of an answer.
+pub(super) fn in_unit(value: f64, unit: &ValueUnit) -> String {
+    match unit {
+        ValueUnit::Of(unit) => figure(value, *unit),
+        ValueUnit::Derived(name) if name.is_empty() => quantity(value),
+        ValueUnit::Derived(name) => format!("{} {name}", quantity(value)),
+        ValueUnit::Bool => quantity(value),
+    }
+}
+
+/// A value of an answer; `–` for no data.
+pub fn value(value: Option<Value>, unit: &ValueUnit, style: &Style) -> String {
+    match (value, unit) {
+        (None, ValueUnit::Bool) => "unknown".to_owned(),
+        (None, _) => style.none().to_owned(),
+        (Some(Value::Bool(b)), _) => if b { "true" } else { "false" }.to_owned(),
+        (Some(Value::Number(n)), ValueUnit::Of(unit)) => number(Some(n), *unit, style),
+        (Some(Value::Number(n)), unit) => in_unit(n.to_f64(), unit),
+    }
+}
+
 /// The nearest whole number of a float that is not negative.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, which is fine for a screen")]
-fn whole(value: f64) -> u128 {
-    value.round() as u128
+#[expect(clippy::cast_possible_truncation, reason = "saturates, which is fine for a screen")]
+fn whole(value: f64) -> i128 {
+    value.round() as i128
 }
 
 #[cfg(test)]

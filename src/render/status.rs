@@ -205,7 +205,7 @@ fn model_table(models: &[ModelView], style: &Style) -> String {
             ms(m.numbers.latency_ms.p95, style).into(),
             ms(m.ttft_avg_ms, style).into(),
             ratio(m.numbers.error_rate, style).into(),
-            number::count(m.tokens).into(),
+            number::count(i128::try_from(m.tokens).unwrap_or(i128::MAX)).into(),
             number::money(m.numbers.cost).into(),
             ratio(m.hit_rate, style).into(),
         ]);

@@ -21,7 +21,7 @@ fn source() -> SourceView {
     SourceView { buckets: vec![("1m", 60)], raw_events: 812, elapsed_ms: 3.1 }
 }
 
-fn total(requests: u64, errors: u64, ms: [f64; 3], cost: u128, today: u128) -> TotalView {
+fn total(requests: u64, errors: u64, ms: [f64; 3], cost: i128, today: i128) -> TotalView {
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let rate = (requests > 0).then(|| errors as f64 / requests as f64);
     let some = |v| (requests > 0).then_some(v);
@@ -110,11 +110,16 @@ fn points(n: u64, value: impl Fn(u64) -> Option<f64>) -> Vec<PointView> {
     let start = NOW - n * step;
     let point = |i| PointView {
         t: Timestamp::from_millis(start + i * step),
-        value: value(i).map(Number::Float),
+        value: value(i).map(|v| Number::Float(v).into()),
+        previous: None,
         count: 246,
         partial: i == 0,
     };
     (0..n).map(point).collect()
+}
+
+fn row(labels: Labels, value: Number, count: u64) -> RowView {
+    RowView { labels, value: Some(value.into()), previous: None, evidence: None, count, points: None }
 }
 
 fn metrics_view(points: Vec<PointView>) -> MetricsView {
@@ -124,14 +129,15 @@ fn metrics_view(points: Vec<PointView>) -> MetricsView {
     MetricsView {
         generated_at: Timestamp::from_millis(NOW),
         query: "latency{provider=\"claude\"} [1h] p95 every 1m".to_owned(),
-        metric: Metric::Latency,
-        aggregation: Aggregation::Quantile(950_000),
-        unit: Unit::Time,
+        metric: Some(Metric::Latency),
+        aggregation: Some(Aggregation::Quantile(950_000)),
+        unit: Unit::Time.into(),
         range: window(span),
         range_text: Some("1h".to_owned()),
         step_ms: Some(step),
         grouped: false,
-        data: vec![RowView { labels: Labels::default(), value: some(1204.2), count: 14_760, points: Some(points) }],
+        previous: None,
+        data: vec![RowView { points: Some(points), ..row(Labels::default(), Number::Float(1204.2), 14_760) }],
         count: 14_760,
         summary: Some(Summary {
             count: 14_760,
@@ -161,17 +167,16 @@ fn wave(n: u64) -> Vec<PointView> {
 fn grouped_view(rows: usize) -> MetricsView {
     let names =
         ["claude-sonnet-4-5", "gpt-4-turbo", "claude-haiku-4-5", "\u{1b}[31mred", "日本語モデル日本語モデル", ""];
-    let row = |i: usize| RowView {
-        labels: Labels(vec![("model", names.get(i).map_or_else(|| format!("m{i}").into(), |n| (*n).into()))]),
-        value: Some(Number::Money(Money(189_230_000_000 / (i as u128 * i as u128 + 1)))),
-        count: 14_760 / (i as u64 + 1),
-        points: None,
+    let row = |i: usize| {
+        let labels = Labels(vec![("model", names.get(i).map_or_else(|| format!("m{i}").into(), |n| (*n).into()))]);
+        let money = Money(189_230_000_000 / (i as i128 * i as i128 + 1));
+        row(labels, Number::Money(money), 14_760 / (i as u64 + 1))
     };
     MetricsView {
         query: "cost [1h] sum by(model)".to_owned(),
-        metric: Metric::Cost,
-        aggregation: Aggregation::Sum,
-        unit: Unit::Money,
+        metric: Some(Metric::Cost),
+        aggregation: Some(Aggregation::Sum),
+        unit: Unit::Money.into(),
         step_ms: None,
         grouped: true,
         only: String::new(),
@@ -319,7 +324,7 @@ fn two_hundred_rows_are_all_there_and_fit() {
 #[test]
 fn a_peak_too_wide_to_point_at_goes_under_the_chart() {
     let mut view = metrics_view(points(6_000, |_| Some(405_202_917_893.0)));
-    view.unit = Unit::PerSecond;
+    view.unit = Unit::PerSecond.into();
     let text = chart::chart(&view, view.data[0].points.as_ref().unwrap(), &style(40));
     check(&text, 40);
     assert!(text.contains("peak 405,202,917,893/s"), "{text}");
@@ -360,7 +365,7 @@ mod properties {
         #[test]
         fn the_status_screen_fits_and_is_safe(
             names in proptest::collection::vec(name(), 1..6),
-            numbers in proptest::collection::vec((0_u64..10_000_000, 0.0..600_000.0_f64, 0_u128..100_000_000), 6),
+            numbers in proptest::collection::vec((0_u64..10_000_000, 0.0..600_000.0_f64, 0_i128..100_000_000), 6),
             columns in 60_usize..200,
             unicode in any::<bool>(),
             narrow in 20_usize..40,
@@ -392,7 +397,7 @@ mod properties {
             let mut random = fastrand::Rng::with_seed(seed);
             let values: Vec<_> = (0..n).map(|_| (random.u8(..) > 40).then(|| random.f64() * scale)).collect();
             let mut view = metrics_view(points(n, |i| values[usize::try_from(i).unwrap()]));
-            view.unit = unit;
+            view.unit = unit.into();
             view.only = String::new();
             let style = Style { unicode, ..style(columns) };
             let text = chart::chart(&view, view.data[0].points.as_ref().unwrap(), &style);
@@ -412,7 +417,7 @@ mod properties {
             let text = metrics_table(&view, &style(columns));
             check(&text, columns);
             for row in &view.data {
-                prop_assert!(text.contains(&number(row.value, view.unit, &style(columns))));
+                prop_assert!(text.contains(&value(row.value, &view.unit, &style(columns))));
             }
         }
 
