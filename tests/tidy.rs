@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 /// Parts of the program and the parts each may use, beside the engine's public door.
 const PROGRAM: &[(&str, &[&str])] = &[
     ("aggregator", &[]),
+    ("calendar", &[]),
     (
         "cli",
         &[
@@ -30,7 +31,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("export", &["import", "words"]),
     ("import", &["words"]),
     ("metric", &[]),
-    ("query", &["metric", "words"]),
+    ("query", &["calendar", "metric", "words"]),
     ("render", &["dashboard", "error", "metric"]),
     ("words", &[]),
 ];

@@ -8,6 +8,7 @@ use ax_storage::query::plan::Label;
 
 use super::error::{ParseError, Span};
 use super::regex::Pattern;
+pub use crate::calendar::Period;
 use crate::metric::{Aggregation, Metric};
 
 /// Deepest tree.
@@ -312,31 +313,6 @@ pub enum Calendar {
     Yesterday,
     This(Period),
     Last(Period),
-}
-
-/// Periods of the calendar.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub enum Period {
-    Day,
-    Week,
-    Month,
-    Year,
-}
-
-impl Period {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Day, Self::Week, Self::Month, Self::Year];
-
-    /// As users write it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Day => "day",
-            Self::Week => "week",
-            Self::Month => "month",
-            Self::Year => "year",
-        }
-    }
 }
 
 /// A point of time as written.

@@ -18,6 +18,7 @@ mod parser;
 mod printer;
 mod range;
 mod regex;
+mod resolve;
 mod token;
 
 #[cfg(test)]
@@ -27,3 +28,4 @@ pub use error::{ParseError, Span};
 pub use number::DAYS_MAX;
 pub use parser::{NESTING_MAX, PATTERNS_MAX, SOURCE_MAX, parse, parse_condition, parse_filter};
 pub use regex::{PATTERN_MAX, Pattern};
+pub use resolve::{RangeError, previous, resolve};

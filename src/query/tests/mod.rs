@@ -3,4 +3,5 @@
 mod forms;
 mod messages;
 mod properties;
+mod resolve;
 mod speed;
