@@ -269,6 +269,13 @@ fn request_flags(r: &RequestNumbers) -> u8 {
     flag(r.ok, GOOD) | ((r.cost_source as u8) << SOURCE_SHIFT) | has(r.latency_us, r.ttft_us)
 }
 
+/// Kind and flags of a one-slot request without an error: of the word in which the series follows.
+#[inline(always)]
+pub(crate) fn compact_head(ok: bool, source: CostSource, latency: bool, ttft: bool, hour: bool) -> u64 {
+    let flags = flag(ok, GOOD) | flag(latency, HAS_FIRST) | flag(ttft, HAS_SECOND) | flag(hour, THIRD);
+    u64::from(REQUEST) | u64::from(flags | (source as u8) << SOURCE_SHIFT) << 8
+}
+
 #[inline(always)]
 fn has(first: Maybe, second: Maybe) -> u8 {
     flag(first != Maybe::NONE, HAS_FIRST) | flag(second != Maybe::NONE, HAS_SECOND)
@@ -276,7 +283,7 @@ fn has(first: Maybe, second: Maybe) -> u8 {
 
 #[inline(always)]
 fn flag(on: bool, flag: u8) -> u8 {
-    if on { flag } else { 0 }
+    u8::from(on) * flag
 }
 
 fn or_zero(value: Maybe) -> u64 {

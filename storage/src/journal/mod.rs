@@ -1,5 +1,6 @@
 //! The live log: every recording process appends to files of its own, anybody reads them.
 
+mod core;
 mod crc;
 mod drops;
 mod file;
@@ -14,6 +15,7 @@ mod names;
 mod pass;
 mod reader;
 mod recorder;
+mod usual;
 mod written;
 
 use std::io;

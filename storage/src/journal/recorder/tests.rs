@@ -6,7 +6,9 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::clock::ManualClock;
-use crate::journal::{Progress, Reader, list};
+use crate::event::{Cache, LATENCY_US_MAX, RateLimit};
+use crate::journal::names::USERS_MAX;
+use crate::journal::{JournalKind, Progress, Reader, list};
 use crate::row::{Batch, Body};
 use crate::time::DAY_MS;
 
