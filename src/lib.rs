@@ -3,6 +3,7 @@
 #![warn(clippy::unwrap_used)]
 
 pub mod aggregator;
+pub mod analysis;
 pub mod calendar;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
