@@ -17,6 +17,7 @@ pub mod error;
 pub mod export;
 pub mod import;
 pub mod metric;
+pub mod projection;
 pub mod query;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

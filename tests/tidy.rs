@@ -32,6 +32,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("export", &["import", "words"]),
     ("import", &["words"]),
     ("metric", &[]),
+    ("projection", &["analysis", "calendar"]),
     ("query", &["calendar", "metric", "words"]),
     ("render", &["dashboard", "error", "metric"]),
     ("words", &[]),
