@@ -210,14 +210,16 @@ impl Cells {
         steps: &[StepRange],
         shown: usize,
         ppm: &[u32],
+        above: &[u64],
     ) -> Result<(Vec<Group>, Aggregate), QueryError> {
         let distributions = std::mem::replace(&mut self.distributions, Distributions::new(false));
         let mut quantiles = if self.quantile_at.is_some() {
-            distributions.quantiles(ppm, &self)?
+            distributions.quantiles(ppm, above, &self)?
         } else {
             let none = || vec![None; ppm.len()];
             let points = || steps.iter().map(|_| none()).collect();
-            Quantiles { groups: self.keys.iter().map(|_| (none(), points())).collect(), all: none() }
+            let groups = self.keys.iter().map(|_| (none(), points())).collect();
+            Quantiles { groups, above: vec![vec![0; above.len()]; self.keys.len()], all: none() }
         };
         let width = self.steps();
         let mut all = Aggregate { stats: vec![Stat::default(); shown], ..Aggregate::default() };
@@ -225,8 +227,12 @@ impl Cells {
         for (number, key) in self.keys.iter().enumerate() {
             let cells = number * width..(number + 1) * width;
             let (total_quantiles, point_quantiles) = std::mem::take(&mut quantiles.groups[number]);
-            let mut total =
-                Aggregate { stats: vec![Stat::default(); shown], quantiles: total_quantiles, ..Aggregate::default() };
+            let mut total = Aggregate {
+                stats: vec![Stat::default(); shown],
+                quantiles: total_quantiles,
+                above: std::mem::take(&mut quantiles.above[number]),
+                ..Aggregate::default()
+            };
             let mut points = Vec::with_capacity(steps.len());
             for cell in cells.clone() {
                 total.counts.merge(&self.counters[cell]);
@@ -238,7 +244,7 @@ impl Cells {
                     points.push(Aggregate {
                         counts: self.counters[cell],
                         stats: stats.to_vec(),
-                        quantiles: Vec::new(),
+                        ..Aggregate::default()
                     });
                 }
             }

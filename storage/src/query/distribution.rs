@@ -156,17 +156,23 @@ impl Distributions {
         Ok(())
     }
 
-    /// Quantiles `ppm` of every cell, every group and all together.
-    pub(crate) fn quantiles(mut self, ppm: &[u32], cells: &impl Bounds) -> Result<Quantiles, QueryError> {
+    /// Quantiles `ppm` of every cell, every group and all together, and how many values of each group
+    /// lie above each of `above`.
+    pub(crate) fn quantiles(
+        mut self,
+        ppm: &[u32],
+        above: &[u64],
+        cells: &impl Bounds,
+    ) -> Result<Quantiles, QueryError> {
         self.check()?;
-        self.finish(ppm, cells).map_err(|m| QueryError::Damaged {
+        self.finish(ppm, above, cells).map_err(|m| QueryError::Damaged {
             file: "monitor.redb".into(),
             offset: "a histogram".into(),
             what: m.to_string(),
         })
     }
 
-    fn finish(&mut self, ppm: &[u32], cells: &impl Bounds) -> Result<Quantiles, Malformed> {
+    fn finish(&mut self, ppm: &[u32], above: &[u64], cells: &impl Bounds) -> Result<Quantiles, Malformed> {
         let (groups, steps) = cells.shape();
         self.parts.sort_by_key(|&(cell, _)| cell);
         let singles = by_cell(std::mem::take(&mut self.singles), groups * steps);
@@ -190,6 +196,7 @@ impl Distributions {
             };
             let (min, max) = cells.group_bounds(group);
             out.groups.push((quantiles_of(sum, ppm, min, max), points));
+            out.above.push(above.iter().map(|bound| sum.count_above(*bound)).collect());
             for (index, count) in sum.iter() {
                 all.add(index, count)?;
             }
@@ -328,6 +335,8 @@ pub(crate) type Answer = Vec<Option<u64>>;
 pub(crate) struct Quantiles {
     /// Of each group: all of it, and by step when there are steps.
     pub(crate) groups: Vec<(Answer, Vec<Answer>)>,
+    /// Of each group: values above each bound.
+    pub(crate) above: Vec<Vec<u64>>,
     pub(crate) all: Answer,
 }
 

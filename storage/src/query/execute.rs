@@ -18,16 +18,7 @@ const EVERYTHING: Wanted = Wanted { numbers: true, values: true };
 
 /// See [`super::execute`].
 pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryError> {
-    let conditions = Conditions::new(plan);
-    let route = route(plan, &conditions);
-    let extent = source.extent()?;
-    let asked = asked(plan, extent);
-    let extent = extent.unwrap_or(TimeRange { start: Timestamp::MAX, end: Timestamp::MIN });
-    let grid = plan.step.map(|step| StepGrid::new(step, &plan.zone));
-    let raw_from = source.raw_complete_from().max(plan.reach.raw_from.unwrap_or(Timestamp::MIN));
-    check_raw(&route, asked, extent, raw_from)?;
-
-    let covers = Covers::find(source, plan, &route, asked, extent, raw_from, grid.as_ref())?;
+    let Ready { conditions, route, extent, grid, covers } = Ready::new(source, plan)?;
     let main = &covers.main;
     let steps = grid.as_ref().map_or(Vec::new(), |grid| grid.ranges(&main.edges));
     debug_assert!(steps.len() <= STEPS_MAX);
@@ -58,7 +49,7 @@ pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryE
         gathering.count_violations();
     }
     let ppm = plan.quantiles.as_ref().map_or(&[][..], |q| &q.ppm);
-    let (groups, all) = gathering.cells.finish(&gathering.names, &steps, shown, ppm)?;
+    let (groups, all) = gathering.cells.finish(&gathering.names, &steps, shown, ppm, &plan.above)?;
     Ok(Series {
         range: Some(main.window),
         steps,
@@ -69,6 +60,45 @@ pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryE
         missing: gathering.missing,
         newest: gathering.newest,
     })
+}
+
+/// Days that are counted one by one at most: more than there are in the times a store can hold.
+pub(super) const DAYS_MAX: u64 = 4_000_000;
+
+/// What [`execute`] would read: the cover, that of the percentiles when it is another one, and what
+/// needs single events if something does.
+pub(super) fn covers(source: &dyn Source, plan: &Plan) -> Result<(Cover, Option<Cover>, Option<String>), QueryError> {
+    let Ready { route, covers, .. } = Ready::new(source, plan)?;
+    let why = match route {
+        Route::Raw { why } => Some(why),
+        _ => None,
+    };
+    Ok((covers.main, covers.dist, why))
+}
+
+/// A plan for which it is decided what answers it.
+struct Ready<'p> {
+    conditions: Conditions<'p>,
+    route: Route,
+    /// Where the store has events; empty when it has none.
+    extent: TimeRange,
+    grid: Option<StepGrid>,
+    covers: Covers,
+}
+
+impl<'p> Ready<'p> {
+    fn new(source: &dyn Source, plan: &'p Plan) -> Result<Self, QueryError> {
+        let conditions = Conditions::new(plan);
+        let route = route(plan, &conditions);
+        let extent = source.extent()?;
+        let asked = asked(plan, extent);
+        let extent = extent.unwrap_or(TimeRange { start: Timestamp::MAX, end: Timestamp::MIN });
+        let grid = plan.step.map(|step| StepGrid::new(step, &plan.zone));
+        let raw_from = source.raw_complete_from().max(plan.reach.raw_from.unwrap_or(Timestamp::MIN));
+        check_raw(&route, asked, extent, raw_from)?;
+        let covers = Covers::find(source, plan, &route, asked, extent, raw_from, grid.as_ref())?;
+        Ok(Self { conditions, route, extent, grid, covers })
+    }
 }
 
 /// The window in question: for all of time, the days that have events.

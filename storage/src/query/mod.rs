@@ -8,6 +8,7 @@ mod events;
 mod execute;
 mod filter;
 mod names;
+pub mod outline;
 pub mod plan;
 mod raw;
 mod route;

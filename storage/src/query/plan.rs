@@ -33,6 +33,8 @@ pub struct Plan {
     pub violations: bool,
     /// The measure whose distribution is wanted, with the quantiles.
     pub quantiles: Option<Quantiles>,
+    /// With quantiles: also count the values above each of these, in the measure's unit.
+    pub above: Vec<u64>,
     /// Which events count.
     pub filter: Filter,
     /// Labels to group by; empty = one group.
@@ -55,6 +57,7 @@ impl Plan {
             sums_only: false,
             violations: false,
             quantiles: None,
+            above: Vec::new(),
             filter: Filter::All,
             group: Vec::new(),
             step: None,

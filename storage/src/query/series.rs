@@ -55,6 +55,9 @@ pub struct Aggregate {
     /// By the plan's quantiles, in their order and the measure's unit; `None` without values.
     /// The midpoint of the histogram's step, clamped to the exact minimum and maximum.
     pub quantiles: Vec<Option<u64>>,
+    /// Of a group over the whole window: values above each of the plan's bounds. A value in the
+    /// histogram's bucket of the bound itself counts as not above.
+    pub above: Vec<u64>,
 }
 
 /// Counts of events.

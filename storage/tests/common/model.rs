@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::random::{Event, EventBody};
 use ax_storage::bucket::{Measure, Stat};
 use ax_storage::event::CostSource;
-use ax_storage::query::plan::{Compare, Filter, Label, Plan, Reach, Step};
+use ax_storage::query::plan::{Compare, Filter, Label, Plan, Quantiles, Reach, Step};
 use ax_storage::query::series::{Aggregate, Counters, Series};
 use ax_storage::query::{EventsSummary, QueryError};
 use ax_storage::row::{Names, RateRow, Row};
@@ -158,7 +158,18 @@ impl Expected<'_> {
             values.sort_unstable();
             q.ppm.iter().map(|ppm| quantile(&values, *ppm)).collect()
         });
-        Aggregate { counts, stats, quantiles }
+        Aggregate { counts, stats, quantiles, above: Vec::new() }
+    }
+
+    /// Values of a group above each bound of the plan, those in the bound's own bucket left out.
+    fn above(&self, events: &[&Event]) -> Vec<u64> {
+        let of = |q: &Quantiles| {
+            let values = events.iter().filter_map(|e| number(e, q.of));
+            values.map(|v| oracle().lowest_equivalent(v)).collect::<Vec<_>>()
+        };
+        let values = self.plan.quantiles.as_ref().map_or(Vec::new(), of);
+        let count = |bound: &u64| values.iter().filter(|v| **v > oracle().lowest_equivalent(*bound)).count() as u64;
+        self.plan.above.iter().map(count).collect()
     }
 
     /// Unpriced calls are not told apart by kind of error.
@@ -288,7 +299,8 @@ fn check(expected: &Expected<'_>, series: &Series) -> Result<Outcome, TestCaseEr
         let events = groups.get(&labels);
         prop_assert!(events.is_some(), "no event has {:?}", labels);
         let events = events.map_or(&[][..], Vec::as_slice);
-        expected.same("total", &group.total, &expected.aggregate(events, &violations))?;
+        let total = Aggregate { above: expected.above(events), ..expected.aggregate(events, &violations) };
+        expected.same("total", &group.total, &total)?;
         prop_assert_eq!(group.points.len(), series.steps.len());
         for (step, point) in series.steps.iter().zip(&group.points) {
             let part: Vec<_> = events.iter().copied().filter(|e| step.range.contains(e.ts)).collect();

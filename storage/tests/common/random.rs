@@ -317,17 +317,18 @@ pub(crate) fn plan() -> impl Strategy<Value = RandomPlan> {
     let reach = (prop::option::weighted(0.15, moment()), prop::option::weighted(0.15, moment()));
     let zone = select(vec!["UTC", "Asia/Kathmandu", "America/New_York"]);
     let measures = prop::collection::vec(measure(), 0..4);
-    let what = (kinds, measures, quantiles, filter(), group, step);
+    let above = prop::collection::vec(prop_oneof![0..5000_u64, 0..5_000_000_000_u64], 0..3);
+    let what = (kinds, measures, (quantiles, above), filter(), group, step);
     (window, what, flags, reach, zone).prop_map(
         |(
             window,
-            (kinds, measures, quantiles, filter, group, step),
+            (kinds, measures, (quantiles, above), filter, group, step),
             (sums_only, violations, own_zone),
             reach,
             zone,
         )| {
             let plan = Plan::new(TimeRange::ALL, Zone::load(zone).unwrap());
-            let plan = Plan { kinds, measures, sums_only, violations, quantiles, filter, group, step, ..plan };
+            let plan = Plan { kinds, measures, sums_only, violations, quantiles, above, filter, group, step, ..plan };
             RandomPlan { window, plan, raw_from: reach.0, minute_from: reach.1, own_zone }
         },
     )

@@ -49,14 +49,14 @@ fn fill(limits: Limits) -> Distributions {
 #[test]
 fn merging_early_changes_nothing() {
     let ppm = [0, 500_000, 950_000, 1_000_000];
-    let expected = fill(LIMITS).quantiles(&ppm, &Unbounded).unwrap();
+    let expected = fill(LIMITS).quantiles(&ppm, &[], &Unbounded).unwrap();
     for limits in [
         Limits { singles: 10, ..LIMITS },
         Limits { parts: 3, ..LIMITS },
         Limits { bytes: 30, ..LIMITS },
         Limits { singles: 7, parts: 2, bytes: 50, ..LIMITS },
     ] {
-        let got = fill(limits).quantiles(&ppm, &Unbounded).unwrap();
+        let got = fill(limits).quantiles(&ppm, &[], &Unbounded).unwrap();
         assert_eq!((got.all, got.groups), (expected.all.clone(), expected.groups.clone()), "{limits:?}");
     }
 }
@@ -66,6 +66,6 @@ fn more_than_fits_is_refused() {
     let full = fill(Limits { singles: 50, merged: 100, ..LIMITS });
     assert!(matches!(full.check(), Err(QueryError::TooManyValues)));
     assert!(full.merged.is_empty());
-    assert!(matches!(full.quantiles(&[500_000], &Unbounded), Err(QueryError::TooManyValues)));
+    assert!(matches!(full.quantiles(&[500_000], &[], &Unbounded), Err(QueryError::TooManyValues)));
     assert!(fill(Limits { singles: 50, ..LIMITS }).check().is_ok());
 }
