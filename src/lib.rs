@@ -4,6 +4,7 @@
 
 pub mod aggregator;
 pub mod analysis;
+pub mod answer;
 pub mod calendar;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
@@ -22,7 +23,10 @@ pub mod query;
 #[cfg(feature = "cli")]
 #[doc(hidden)]
 pub mod render;
+pub mod store;
 pub mod words;
 
 pub use aggregator::Monitor;
+pub use ax_storage::clock::now;
 pub use collector::{Cache, Collector, Event, Measurement, NanoUsd, Outcome, RateLimit, Request, Timestamp, Tokens};
+pub use store::Store;

@@ -4,12 +4,16 @@
 
 use std::collections::BTreeMap;
 
-use ax_monitor::dashboard::{MetricsQuestion, Only, State, StatusQuestion, StatusSeries, Upkeep, automatic_step};
+use ax_monitor::answer::answer;
+use ax_monitor::calendar::Calendar;
+use ax_monitor::dashboard::{MetricsView, Only, Shown, State, StatusQuestion, StatusSeries, Upkeep};
 use ax_monitor::demo::Traffic;
-use ax_monitor::metric::{Aggregation, Metric, Money, Number};
+use ax_monitor::metric::{Money, Number};
+use ax_monitor::query;
+use ax_monitor::query::ast::Query;
+use ax_monitor::query::planner::{self, Ask, Nothing};
 use ax_monitor::render::{Style, metrics_chart, metrics_table, status};
 use ax_storage::Store;
-use ax_storage::query::plan::Label;
 use ax_storage::row::Body;
 use ax_storage::time::{TimeRange, Timestamp, Zone};
 
@@ -88,18 +92,21 @@ fn the_status_of_the_demo_is_what_its_events_say() {
 #[test]
 fn metrics_of_the_demo_are_ordered_and_exact() {
     let (_dir, store, [_, all]) = demo(2);
-    let mut question = MetricsQuestion {
-        metric: Metric::Cost,
-        aggregation: Aggregation::Sum,
-        range: TimeRange::new(NOW.minus_ms(48 * HOUR), NOW),
-        range_text: Some("2d".to_owned()),
-        only: Only::default(),
-        group: vec![Label::Provider],
-        step: None,
-        zone: Zone::utc(),
+    let ask = |text: &str| {
+        let Ok(Query::Expr(expr)) = query::parse(text) else { panic!("{text}") };
+        let zone = Zone::utc();
+        let ask = Ask {
+            now: NOW,
+            calendar: Calendar::new(&zone),
+            window: TimeRange::new(NOW.minus_ms(HOUR), NOW),
+            raw_from: Timestamp::MIN,
+            outside: &Nothing,
+        };
+        let question = planner::plan(&expr, &ask).unwrap();
+        let answer = answer(&question, &mut |plans| store.run_all(plans)).unwrap();
+        MetricsView::of(&question, &answer, Shown { now: NOW, elapsed_ms: 1.0, range_text: Some("2d".to_owned()) })
     };
-    let ask = |q: &MetricsQuestion| q.view(&store.run(&q.plan()).unwrap(), NOW, 1.0);
-    let view = ask(&question);
+    let view = ask("cost [2d] sum by(provider)");
     assert_eq!(view.query, "cost [2d] sum by(provider)");
     for row in &view.data {
         assert_eq!(row.value, Some(Number::Money(all[&*row.labels.0[0].1].cost.into()).into()));
@@ -112,12 +119,7 @@ fn metrics_of_the_demo_are_ordered_and_exact() {
     let first = Money::from(all[&*view.data[0].labels.0[0].1].cost);
     assert!(text.contains(&format!("\"value\":{first},")), "{text}");
 
-    question.metric = Metric::Latency;
-    question.aggregation = Aggregation::Quantile(950_000);
-    question.group = vec![];
-    question.only = Only::default().and(Label::Provider, &["openai"]);
-    question.step = Some(automatic_step(question.range));
-    let view = ask(&question);
+    let view = ask(r#"latency{provider="openai"} [2d] p95 every 1h"#);
     assert_eq!(view.data.len(), 1);
     assert_eq!(view.count, all["openai"].requests);
     let points = view.data[0].points.as_ref().unwrap();
@@ -127,8 +129,6 @@ fn metrics_of_the_demo_are_ordered_and_exact() {
     assert!(drawn.contains("peak") && drawn.contains("[2d] p95 every 1h"), "{drawn}");
     println!("{drawn}");
 
-    question.only = Only::default().and(Label::Provider, &["nobody"]);
-    question.step = None;
-    let view = ask(&question);
+    let view = ask(r#"latency{provider="nobody"} [2d] p95"#);
     assert_eq!((view.data.len(), view.data[0].value, view.data[0].count), (1, None, 0));
 }

@@ -8,11 +8,14 @@ use std::path::{Path, PathBuf};
 const PROGRAM: &[(&str, &[&str])] = &[
     ("aggregator", &[]),
     ("analysis", &["calendar"]),
+    ("answer", &["analysis", "calendar", "metric", "query"]),
     ("calendar", &[]),
     (
         "cli",
         &[
             "aggregator",
+            "answer",
+            "calendar",
             "collector",
             "dashboard",
             "demo",
@@ -26,7 +29,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         ],
     ),
     ("collector", &[]),
-    ("dashboard", &["error", "metric", "query"]),
+    ("dashboard", &["answer", "calendar", "error", "metric", "query"]),
     ("demo", &[]),
     ("error", &["words"]),
     ("export", &["import", "words"]),
@@ -35,6 +38,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("projection", &["analysis", "calendar"]),
     ("query", &["calendar", "metric", "words"]),
     ("render", &["dashboard", "error", "metric"]),
+    ("store", &["answer", "calendar", "query"]),
     ("words", &[]),
 ];
 

@@ -6,7 +6,7 @@
 use std::cmp::Ordering;
 
 use ax_storage::bucket::Measure;
-use ax_storage::query::series::Series;
+use ax_storage::query::series::Source;
 use ax_storage::time::{Tier, Timestamp};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -273,20 +273,11 @@ pub struct SourceView {
 }
 
 impl SourceView {
-    /// What all these series together were made from.
-    pub fn of<'a>(series: impl IntoIterator<Item = &'a Series>, elapsed_ms: f64) -> Self {
-        let mut tiers = Tier::ALL.map(|tier| (tier.name(), 0_u64));
-        let (mut detail, mut raw_events) = (0_u64, 0_u64);
-        for s in series {
-            for (sum, n) in tiers.iter_mut().zip(s.source.buckets) {
-                sum.1 = sum.1.saturating_add(n);
-            }
-            detail = detail.saturating_add(s.source.detail_buckets);
-            raw_events = raw_events.saturating_add(s.source.raw_events);
-        }
-        let all = tiers.into_iter().rev().chain([("detail_1d", detail)]);
-        let buckets = all.filter(|(_, n)| *n > 0).collect();
-        Self { buckets, raw_events, elapsed_ms: (elapsed_ms * 10.0).round() / 10.0 }
+    /// What was read for an answer.
+    pub fn of(read: &Source, elapsed_ms: f64) -> Self {
+        let tiers = Tier::ALL.iter().zip(read.buckets).rev().map(|(tier, n)| (tier.name(), n));
+        let buckets = tiers.chain([("detail_1d", read.detail_buckets)]).filter(|(_, n)| *n > 0).collect();
+        Self { buckets, raw_events: read.raw_events, elapsed_ms: (elapsed_ms * 10.0).round() / 10.0 }
     }
 }
 

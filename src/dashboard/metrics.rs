@@ -1,167 +1,128 @@
-//! One metric over a window, asked by flags: as a number, by group, by step.
+//! The view of an answered question about metrics.
 
-use ax_storage::bucket::Measure;
-use ax_storage::query::plan::{Label, Plan, Step};
-use ax_storage::query::series::{Aggregate, Group, Series};
-use ax_storage::time::{TimeRange, Timestamp, Zone};
+use ax_storage::query::series::StepRange;
+use ax_storage::time::{TimeRange, Timestamp};
 
-use super::answer::{MetricsView, PointView, RowView, SourceView, Summary, Value};
-use super::{Labels, Only, Warning, Window, step};
-use crate::metric::{self, Aggregation, Metric, Needs, Numbers, Unit};
+use super::answer::{
+    Evidence, MetricsView, PointView, Previous, PreviousWindow, RowView, SourceView, Summary, Value, ValueUnit,
+};
+use super::{Labels, Warning, Window, step};
+use crate::answer::{self, Answer, Row};
+use crate::metric::{self, Metric, Numbers};
+use crate::query;
+use crate::query::ast::{self, Calendar, Range, Select};
+use crate::query::planner::Question;
 
-/// A question about one metric, with absolute times.
-#[derive(Clone, Debug)]
-pub struct MetricsQuestion {
-    /// What is asked for.
-    pub metric: Metric,
-    /// How it is summed up; it must be allowed for the metric.
-    pub aggregation: Aggregation,
-    /// The window.
-    pub range: TimeRange,
-    /// The window as the user wrote it (`1h`), for the query's text; `None` = the times themselves.
+/// What a view says beside the answer.
+#[derive(Clone, Debug, Default)]
+pub struct Shown {
+    /// When it was asked.
+    pub now: Timestamp,
+    /// How long it took.
+    pub elapsed_ms: f64,
+    /// The window as the user wrote it.
     pub range_text: Option<String>,
-    /// Which events count.
-    pub only: Only,
-    /// Labels to group by.
-    pub group: Vec<Label>,
-    /// Width of a point.
-    pub step: Option<Step>,
-    /// Zone of days and printed times.
-    pub zone: Zone,
 }
 
-impl MetricsQuestion {
-    /// What the plan asks for and the view reads.
-    fn needs(&self) -> Needs {
-        let mut needs = Needs::of(self.metric, self.aggregation);
-        if let Some(measure) = self.summary_measure() {
-            // Latency's histograms lie in every bucket; those of tokens and cost apart, so they are
-            // read only when somebody asks for a percentile.
-            let asked = matches!(self.aggregation, Aggregation::Quantile(_));
-            if asked || measure == Measure::Latency || measure == Measure::Ttft {
-                Summary::PPM.iter().for_each(|ppm| needs.add_quantile(measure, *ppm));
-            }
-        }
-        needs
-    }
-
-    fn summary_measure(&self) -> Option<Measure> {
-        match self.metric {
-            Metric::Latency | Metric::Ttft | Metric::Tokens | Metric::Cost => metric::measure(self.metric),
-            _ => None,
-        }
-    }
-
-    /// The plan that answers it.
-    pub fn plan(&self) -> Plan {
-        let mut plan = Plan::new(self.range, self.zone.clone());
-        self.needs().ask(&mut plan);
-        plan.filter = self.only.filter();
-        plan.group.clone_from(&self.group);
-        plan.step = self.step;
-        plan
-    }
-
-    /// The question in the query language.
-    pub fn text(&self) -> String {
-        let mut out = self.metric.name().to_owned();
-        let only = self.only.text();
-        if !only.is_empty() {
-            out += &format!("{{{only}}}");
-        }
-        match &self.range_text {
-            Some(text) => out += &format!(" [{text}]"),
-            None => out += &format!(" [{}..{}]", self.range.start, self.range.end),
-        }
-        out += &format!(" {}", self.aggregation);
-        if !self.group.is_empty() {
-            let names: Vec<&str> = self.group.iter().map(|l| l.name()).collect();
-            out += &format!(" by({})", names.join(", "));
-        }
-        if let Some(width) = self.step {
-            out += &format!(" every {}", step::text(width));
-        }
-        out
-    }
-
-    /// The view of the plan's answer. `now` and `elapsed_ms` are passed on.
-    pub fn view(&self, series: &Series, now: Timestamp, elapsed_ms: f64) -> MetricsView {
-        let needs = self.needs();
-        let range = series.range.unwrap_or(self.range);
-        let mut data: Vec<RowView> = series.groups.iter().map(|g| self.row(g, series, &needs, range)).collect();
-        RowView::sort(&mut data);
-        let mut warnings = Vec::new();
-        if range != self.range {
-            let message = format!("the window was widened to whole buckets: {} to {}", range.start, range.end);
-            warnings.push(Warning { code: "widened", message });
-        }
-        for what in &series.missing {
-            warnings.push(Warning { code: "missing", message: format!("could not be read: {what}") });
-        }
-        if self.metric == Metric::Cost && series.all.counts.unpriced > 0 {
-            let message =
-                format!("{} requests have no known price and are not in the cost", series.all.counts.unpriced);
-            warnings.push(Warning { code: "unpriced", message });
-        }
-        let all = Numbers { needs: &needs, aggregate: &series.all, millis: range.millis() };
-        MetricsView {
-            generated_at: now,
-            query: self.text(),
-            metric: Some(self.metric),
-            aggregation: Some(self.aggregation),
-            unit: unit(self.metric, self.aggregation).into(),
-            range: Window { range, zone: self.zone.clone() },
-            previous: None,
-            range_text: self.range_text.clone(),
-            step_ms: self.step.map(step::millis),
-            grouped: !self.group.is_empty(),
-            data,
-            count: metric::count(self.metric, &all),
-            summary: self.summary_measure().map(|m| Summary::of(m, &all)),
-            source: SourceView::of([series], elapsed_ms),
-            newest: series.newest,
-            only: self.only.text(),
-            warnings,
-        }
-    }
-
-    fn row(&self, group: &Group, series: &Series, needs: &Needs, range: TimeRange) -> RowView {
-        fn of<'a>(needs: &'a Needs, aggregate: &'a Aggregate, millis: u64) -> Numbers<'a> {
-            Numbers { needs, aggregate, millis }
-        }
-        let total = of(needs, &group.total, range.millis());
-        let steps = || series.steps.iter().zip(&group.points);
-        let value = if self.metric.info().allowed.needs_step(self.aggregation) {
-            metric::extreme(self.metric, self.aggregation, steps().map(|(s, a)| of(needs, a, s.range.millis())))
-        } else {
-            metric::value(self.metric, self.aggregation, &total)
-        };
-        let point = |(s, aggregate): (&ax_storage::query::series::StepRange, &Aggregate)| {
-            let numbers = of(needs, aggregate, s.range.millis());
-            PointView {
-                t: s.range.start,
-                value: metric::value(self.metric, self.aggregation, &numbers).map(Value::Number),
-                previous: None,
-                count: metric::count(self.metric, &numbers),
-                partial: s.partial,
-            }
-        };
-        RowView {
-            labels: Labels::of(&self.group, &group.labels),
-            value: value.map(Value::Number),
-            previous: None,
-            evidence: None,
-            count: metric::count(self.metric, &total),
-            points: self.step.map(|_| steps().map(point).collect()),
+impl MetricsView {
+    /// The view of `answer` to `question`.
+    pub fn of(question: &Question, answer: &Answer, shown: Shown) -> Self {
+        let only = question.only.as_ref();
+        let window = |range| Window { range, zone: question.zone.clone() };
+        let first = question.selects.first();
+        let all =
+            answer.all.as_ref().map(|(needs, aggregate)| Numbers { needs, aggregate, millis: answer.range.millis() });
+        Self {
+            generated_at: shown.now,
+            query: question.text.clone(),
+            metric: only.map(|s| s.metric.value),
+            aggregation: only.map(Select::aggregation),
+            unit: ValueUnit::of(question.dim),
+            range: window(answer.range),
+            range_text: shown.range_text,
+            previous: answer.previous.map(|range| PreviousWindow { range: window(range), name: previous_name(only) }),
+            step_ms: question.step.map(step::millis),
+            grouped: question.group.is_some(),
+            data: answer.rows.iter().map(|row| row_view(question, answer, row)).collect(),
+            count: all.zip(first).map_or(0, |(all, first)| metric::count(first.metric, &all)),
+            summary: question.summary.zip(answer.summary.as_ref()).map(|((measure, _), (needs, aggregate))| {
+                Summary::of(measure, &Numbers { needs, aggregate, millis: answer.range.millis() })
+            }),
+            source: SourceView::of(&answer.source, shown.elapsed_ms),
+            newest: answer.newest,
+            only: only.and_then(|s| s.filter.as_ref()).map(ToString::to_string).unwrap_or_default(),
+            warnings: warnings(question, answer),
         }
     }
 }
 
-/// The unit of an aggregation: counts of values and their rates are no longer time or money.
-fn unit(metric: Metric, aggregation: Aggregation) -> Unit {
-    match aggregation {
-        Aggregation::Count => Unit::Count,
-        Aggregation::Rate => Unit::PerSecond,
-        _ => metric.info().unit,
+fn row_view(question: &Question, answer: &Answer, row: &Row) -> RowView {
+    let before = row.previous.as_ref().map(|(_, points)| points.as_slice());
+    let point = |(i, (step, point)): (usize, (&StepRange, &answer::Point))| PointView {
+        t: step.range.start,
+        value: value(point.value),
+        // Steps are matched by their place in the window.
+        previous: before.map(|points| Previous(points.get(i).and_then(|v| v.number()))),
+        count: point.count,
+        partial: step.partial,
+    };
+    RowView {
+        labels: Labels::of(question.group.as_deref().unwrap_or_default(), &row.labels),
+        value: value(row.value),
+        previous: row.previous.as_ref().map(|(value, _)| Previous(value.number())),
+        evidence: row.sides.map(|[current, threshold]| Evidence {
+            current,
+            threshold,
+            unit: ValueUnit::of(question.compared),
+        }),
+        count: row.count,
+        points: question.step.map(|_| answer.steps.iter().zip(&row.points).enumerate().map(point).collect()),
+    }
+}
+
+fn value(value: answer::Value) -> Option<Value> {
+    match value {
+        answer::Value::Number(number) => number.map(Value::Number),
+        answer::Value::Truth(truth) => truth.map(Value::Bool),
+    }
+}
+
+fn warnings(question: &Question, answer: &Answer) -> Vec<Warning> {
+    let mut all = Vec::new();
+    let mut warn = |code, message| all.push(Warning { code, message });
+    for note in &question.notes {
+        warn("note", note.clone());
+    }
+    if answer.range != question.range && question.range != TimeRange::ALL {
+        let TimeRange { start, end } = answer.range;
+        warn("widened", format!("the window was widened to whole buckets: {start} to {end}"));
+    }
+    if let Some(until) = answer.store_days_until {
+        warn("store_days", format!("up to {until} days are those of the store's time zone"));
+    }
+    for what in &answer.missing {
+        warn("missing", format!("could not be read: {what}"));
+    }
+    let unpriced = answer.all.as_ref().map_or(0, |(_, aggregate)| aggregate.counts.unpriced);
+    let of_cost =
+        question.only.as_ref().is_some_and(|s| matches!(s.metric.value, Metric::Cost | Metric::CostPerRequest));
+    if of_cost && unpriced > 0 {
+        let verb = if unpriced == 1 { "request has" } else { "requests have" };
+        warn("unpriced", format!("{unpriced} {verb} no known price and are not in the cost"));
+    }
+    all
+}
+
+/// What people call the window that `vs` names.
+fn previous_name(only: Option<&Select>) -> String {
+    let range = only.and_then(|s| s.range).map(|r| r.value);
+    match (only.and_then(|s| s.versus).map(|v| v.value), range) {
+        (Some(ast::Versus::Ago(nanos)), _) => format!("{} earlier", query::duration_text(nanos)),
+        (_, Some(Range::Last(nanos))) => format!("the {} before", query::duration_text(nanos)),
+        (_, Some(Range::Calendar(Calendar::Today | Calendar::Yesterday))) => "the day before".to_owned(),
+        (_, Some(Range::Calendar(Calendar::This(period) | Calendar::Last(period)))) => {
+            format!("the {} before", period.name())
+        }
+        _ => "the time before".to_owned(),
     }
 }

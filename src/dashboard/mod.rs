@@ -21,12 +21,12 @@ pub use answer::{
 };
 pub use empty::{Emptiness, Known};
 pub use events::{EventView, EventsView};
-pub use metrics::MetricsQuestion;
+pub use metrics::Shown;
 pub use status::{
     CacheView, LatencyView, ModelView, ProviderView, RateLimitView, State, StatusQuestion, StatusSeries, StatusView,
     TotalView, Upkeep,
 };
-pub use step::{POINTS_MAX, automatic_step};
+pub use step::{POINTS_MAX, automatic_step, millis as step_millis};
 
 /// Something a user should know although there is an answer.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]

@@ -156,7 +156,7 @@ impl StatusQuestion {
             events: counts.requests + counts.hits + counts.misses + counts.allowed + counts.denied,
             newest: series.window.newest,
             upkeep,
-            source: SourceView::of([&series.window], elapsed_ms),
+            source: SourceView::of(&series.window.source, elapsed_ms),
             warnings: missing.into_iter().map(warning).collect(),
         }
     }

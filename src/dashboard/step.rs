@@ -38,24 +38,11 @@ fn choose(range: TimeRange, widths: &[u64], most: u64) -> Step {
 }
 
 /// The step in milliseconds; days as 24 h.
-pub(super) fn millis(step: Step) -> u64 {
+pub fn millis(step: Step) -> u64 {
     match step {
         Step::Millis(ms) | Step::FromStart(ms) => ms,
         Step::Days(days) => u64::from(days) * DAY,
     }
-}
-
-/// `1m`, `1h30m`, `7d`: a step as the query language writes it.
-pub(super) fn text(step: Step) -> String {
-    let mut left = millis(step);
-    let mut out = String::new();
-    for (width, unit) in [(DAY, "d"), (HOUR, "h"), (MINUTE, "m"), (1000, "s"), (1, "ms")] {
-        if left >= width {
-            out += &format!("{}{unit}", left / width);
-            left %= width;
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -77,6 +64,5 @@ mod tests {
             assert_eq!(automatic_step(range(length)), step, "{length}");
             assert_eq!(trend_step(range(length)), trend, "{length}");
         }
-        assert_eq!(text(Step::Millis(90 * MINUTE)), "1h30m");
     }
 }

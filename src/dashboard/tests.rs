@@ -1,12 +1,15 @@
 //! Views computed from made-up series.
 
 use ax_storage::bucket::Stat;
-use ax_storage::query::plan::{Label, Step};
 use ax_storage::query::series::{Aggregate, Counters, Group, Series, StepRange};
 use ax_storage::time::{TimeRange, Timestamp, Zone};
 
 use super::*;
-use crate::metric::{Aggregation, Metric};
+use crate::answer;
+use crate::calendar::Calendar;
+use crate::query;
+use crate::query::ast::Query;
+use crate::query::planner::{self, Ask, Nothing, Question};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -15,6 +18,7 @@ fn calls(requests: u64, errors: u64) -> Aggregate {
         counts: Counters { requests, errors, ..Counters::default() },
         stats: vec![Stat::default(); 4],
         quantiles: vec![None; 3],
+        ..Aggregate::default()
     }
 }
 
@@ -22,24 +26,23 @@ fn group(labels: &[&str], total: Aggregate, points: Vec<Aggregate>) -> Group {
     Group { labels: labels.iter().map(|l| (*l).into()).collect(), total, points }
 }
 
-fn question(metric: Metric, aggregation: Aggregation) -> MetricsQuestion {
-    MetricsQuestion {
-        metric,
-        aggregation,
-        range: TimeRange::new(NOW.minus_ms(120_000), NOW),
-        range_text: Some("2m".to_owned()),
-        only: Only::default(),
-        group: vec![Label::Model],
-        step: None,
-        zone: Zone::utc(),
-    }
+/// The question of a text, two minutes long unless it says otherwise.
+fn question(text: &str) -> Question {
+    let Ok(Query::Expr(expr)) = query::parse(text) else { panic!("{text}") };
+    let zone = Zone::utc();
+    let ask = Ask {
+        now: NOW,
+        calendar: Calendar::new(&zone),
+        window: TimeRange::new(NOW.minus_ms(120_000), NOW),
+        raw_from: Timestamp::MIN,
+        outside: &Nothing,
+    };
+    planner::plan(&expr, &ask).unwrap()
 }
 
 #[test]
 fn the_metrics_view_is_the_json_of_the_contract() {
-    let mut question = question(Metric::ErrorRate, Aggregation::Avg);
-    question.step = Some(Step::Millis(60_000));
-    question.only = Only::default().and(Label::Provider, &["a\"b\u{1b}"]);
+    let question = question("error_rate{provider=\"a\\\"b\\u{1b}\"} [2m] avg by(model) every 1m");
     let step = |from: u64, partial| StepRange {
         range: TimeRange::new(NOW.minus_ms(from), NOW.minus_ms(from - 60_000)),
         partial,
@@ -55,7 +58,8 @@ fn the_metrics_view_is_the_json_of_the_contract() {
         ],
         ..Series::default()
     };
-    let view = question.view(&series, NOW, 1.949);
+    let answer = answer::answer(&question, &mut |_| Ok::<_, ()>(vec![series.clone()])).unwrap();
+    let view = MetricsView::of(&question, &answer, Shown { now: NOW, elapsed_ms: 1.949, range_text: None });
     let point = |t: &str, value: &str, count: u64, partial: &str| {
         format!(r#"{{"t":"2023-11-14T22:{t}.000Z","value":{value},"count":{count}{partial}}}"#)
     };
@@ -85,14 +89,13 @@ fn the_metrics_view_is_the_json_of_the_contract() {
 #[test]
 fn what_a_plan_asks_is_what_the_view_needs() {
     use ax_storage::bucket::Measure;
-    let plan = question(Metric::Latency, Aggregation::Avg).plan();
-    assert_eq!(plan.quantiles.unwrap().ppm, [500_000, 950_000, 990_000]);
-    let plan = question(Metric::Cost, Aggregation::Sum).plan();
-    assert_eq!((plan.measures, plan.quantiles), (vec![Measure::Cost], None), "no distribution unless asked");
-    let plan = question(Metric::Cost, Aggregation::Quantile(999_000)).plan();
-    assert_eq!(plan.quantiles.unwrap().ppm, [999_000, 500_000, 950_000, 990_000]);
-    let plan = question(Metric::HitRate, Aggregation::Avg).plan();
-    assert!(plan.kinds.caches && !plan.kinds.requests && !plan.kinds.rates);
+    let plan = |text| question(text).asked.swap_remove(0).plan;
+    assert_eq!(plan("latency").quantiles.unwrap().ppm, [500_000, 950_000, 990_000]);
+    let cost = plan("cost");
+    assert_eq!((cost.measures, cost.quantiles), (vec![Measure::Cost], None), "no distribution unless asked");
+    assert_eq!(plan("cost p99.9").quantiles.unwrap().ppm, [999_000, 500_000, 950_000, 990_000]);
+    let kinds = plan("hit_rate").kinds;
+    assert!(kinds.caches && !kinds.requests && !kinds.rates);
 }
 
 #[test]

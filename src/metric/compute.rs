@@ -5,7 +5,7 @@ use ax_storage::bucket::{Measure, Stat};
 use ax_storage::query::plan::{Kinds, Plan, Quantiles};
 use ax_storage::query::series::{Aggregate, Counters};
 
-use super::{Aggregation, Counter, Metric, Number, Source, Unit};
+use super::{Aggregation, Counter, Metric, Money, Number, Source, Unit};
 
 /// What a plan must ask for so that a metric can be computed from its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,20 @@ impl Needs {
                 }
             }
             other => *other = Some(Quantiles { of: measure, ppm: vec![ppm] }),
+        }
+    }
+
+    /// Whether one plan can answer both: of the same kinds of events, and with quantiles of one measure.
+    pub fn joins(&self, other: &Self) -> bool {
+        let quantiles = self.quantiles.as_ref().zip(other.quantiles.as_ref()).is_none_or(|(a, b)| a.of == b.of);
+        quantiles && (self.kinds, self.violations) == (other.kinds, other.violations)
+    }
+
+    /// Asks for all that `other` asks for, which must [`Self::joins`].
+    pub fn join(&mut self, other: &Self) {
+        other.measures.iter().for_each(|measure| self.add(*measure));
+        if let Some(q) = &other.quantiles {
+            q.ppm.iter().for_each(|ppm| self.add_quantile(q.of, *ppm));
         }
     }
 
@@ -142,9 +156,8 @@ pub fn value(metric: Metric, aggregation: Aggregation, numbers: &Numbers<'_>) ->
             _ => Some(Number::Whole(numbers.counted(what).into())),
         },
         Source::PerSecond(what) => numbers.per_second(numbers.counted(what) as f64),
-        Source::Ratio { part, whole, inverse } => {
-            let (part, whole) = (numbers.counted(part), numbers.counted_all(whole));
-            let part = if inverse { whole.saturating_sub(part) } else { part };
+        Source::Ratio { .. } => {
+            let (part, whole) = share(metric, numbers)?;
             match aggregation {
                 Aggregation::Count => Some(Number::Whole(whole.into())),
                 _ if whole == 0 => None,
@@ -157,6 +170,18 @@ pub fn value(metric: Metric, aggregation: Aggregation, numbers: &Numbers<'_>) ->
             (requests > 0).then(|| in_unit_float(measure, sum as f64 / requests as f64)).flatten()
         }
     }
+}
+
+/// Whether count and sum of the values are all that an aggregation needs.
+pub const fn sums_suffice(aggregation: Aggregation) -> bool {
+    matches!(aggregation, Aggregation::Avg | Aggregation::Sum | Aggregation::Count | Aggregation::Rate)
+}
+
+/// How many of how many events make up a ratio; `None` for metrics that are none.
+pub fn share(metric: Metric, numbers: &Numbers<'_>) -> Option<(u64, u64)> {
+    let Source::Ratio { part, whole, inverse } = metric.info().source else { return None };
+    let (part, whole) = (numbers.counted(part), numbers.counted_all(whole));
+    Some((if inverse { whole.saturating_sub(part) } else { part }, whole))
 }
 
 /// The least or greatest of a count or ratio over steps; steps without data do not take part.
@@ -213,6 +238,21 @@ pub fn in_unit(measure: Measure, raw: u128) -> Option<Number> {
         Unit::Ratio => Number::float(raw as f64 / 1e9),
         _ => i128::try_from(raw).ok().map(Number::Whole),
     }
+}
+
+/// A number of a metric's values in the whole units that events keep, rounded down; negative ones
+/// are 0.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a float saturates when it is cast")]
+pub fn raw(metric: Metric, number: Number) -> Option<u64> {
+    if let Number::Money(Money(nanos)) = number {
+        return Some(u64::try_from(nanos.max(0)).unwrap_or(u64::MAX));
+    }
+    let factor = match unit(measure(metric)?) {
+        Unit::Money | Unit::Ratio => 1e9,
+        Unit::Time => 1e3,
+        _ => 1.0,
+    };
+    Some((number.to_f64() * factor) as u64)
 }
 
 /// A mean or deviation of a measure in the unit that users see.

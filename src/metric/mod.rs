@@ -11,7 +11,9 @@ mod unit;
 
 use ax_storage::bucket::Measure;
 
-pub use compute::{Needs, Numbers, count, extreme, in_unit, in_unit_float, kinds, measure, value};
+pub use compute::{
+    Needs, Numbers, count, extreme, in_unit, in_unit_float, kinds, measure, raw, share, sums_suffice, value,
+};
 pub use number::{Money, Number, thousands};
 pub use table::{ALIASES, Info, Metric};
 pub use unit::Unit;

@@ -19,7 +19,7 @@ fn series(seed: u64, count: u64, step: Step) -> Vec<Past> {
                     [120, 130, 125, 140, 110, 20, 0][((i + seed) % 7) as usize] + i * (seed % 5)
                 }
                 Step::Day => 100 + i * (seed % 5),
-                Step::Hour if seed % 3 == 0 && (i + seed) % 24 < 6 => 0,
+                Step::Hour if seed.is_multiple_of(3) && (i + seed) % 24 < 6 => 0,
                 Step::Hour => 10 + (i + seed) % 24 * (24 - (i + seed) % 24),
             };
             let spike = if noise > 985 { 12 } else { 1 };

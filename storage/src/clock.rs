@@ -24,6 +24,11 @@ impl Clock for SystemClock {
     }
 }
 
+/// The time of the system's clock.
+pub fn now() -> Timestamp {
+    SystemClock.now()
+}
+
 /// A clock that stands where it was set.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicU64);

@@ -98,6 +98,25 @@ pub(super) fn parse_condition_syntax(source: &str) -> Result<Condition, ParseErr
     Ok(condition)
 }
 
+/// Reads a comparison with a literal, its left side left out: `> 2s`.
+pub(super) fn parse_bound(source: &str) -> Result<(super::ast::CmpOp, Expr), ParseError> {
+    let mut parser = Parser::new(source, Mode::Query)?;
+    let lexeme = parser.peek()?;
+    let Token::Sign(sign) = lexeme.token else {
+        return Err(ParseError::new(lexeme.span, "a comparison is missing").hint("write '> 2s'"));
+    };
+    let Some(op) = expr::comparison(sign) else {
+        return Err(ParseError::new(lexeme.span, "a comparison is missing").hint("write '> 2s'"));
+    };
+    parser.next()?;
+    let literal = parser.expr(0)?;
+    parser.expect_end("the bound")?;
+    if super::planner::constant(&literal).is_none() {
+        return Err(ParseError::new(literal.span, "a bound is a number").hint("write '> 2s'"));
+    }
+    Ok((op, literal))
+}
+
 /// Clauses of parentheses are repeated at every metric inside, so the canonical text may be longer
 /// than what was written; it must still be a query. Short texts cannot grow that much.
 fn fits_written_out(source: &str, tree: &impl std::fmt::Display) -> Result<(), ParseError> {

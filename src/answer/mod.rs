@@ -1,0 +1,164 @@
+//! From the series that a question's plans brought back to the rows of its answer.
+//!
+//! Every expression is calculated once a group and point, on the numbers of exactly that group and
+//! point: a group that one side lacks is 0 there when its metric adds up, else no data, and nothing
+//! is dropped. There is no NaN and no infinity; what cannot be calculated is no data, and a comparison
+//! with no data is unknown.
+
+mod board;
+mod calculate;
+mod past;
+mod top;
+mod value;
+
+use ax_storage::query::plan::Plan;
+use ax_storage::query::series::{Aggregate, Series, Source, StepRange};
+use ax_storage::time::{TimeRange, Timestamp};
+
+use crate::metric::{Needs, Number};
+use crate::query::planner::{Node, Question};
+use board::Board;
+pub use value::Value;
+
+/// Asks a store for several plans of one view.
+pub type Run<'r, E> = dyn FnMut(&[Plan]) -> Result<Vec<Series>, E> + 'r;
+
+/// The answer to a question.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// There are events of the kinds asked for, whatever their number says.
+    pub seen: bool,
+    /// The window really used, of the first metric.
+    pub range: TimeRange,
+    /// The steps of the points; empty without a step.
+    pub steps: Vec<StepRange>,
+    /// One a group, greatest first, `(other)` last; exactly one without groups.
+    pub rows: Vec<Row>,
+    /// The numbers of all groups together, of the first metric, with what they are.
+    pub all: Option<(Needs, Aggregate)>,
+    /// What a summary of all groups is made of.
+    pub summary: Option<(Needs, Aggregate)>,
+    /// The window that `vs` compares with, as really used.
+    pub previous: Option<TimeRange>,
+    /// What was read.
+    pub source: Source,
+    /// What could not be read.
+    pub missing: Vec<String>,
+    /// Up to here days are those of the store's zone.
+    pub store_days_until: Option<Timestamp>,
+    /// The latest event the store knows of.
+    pub newest: Option<Timestamp>,
+}
+
+/// A group of an answer.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Row {
+    /// Values of the question's labels, in their order.
+    pub labels: Vec<Box<str>>,
+    /// Stands for the groups that got no row of their own.
+    pub other: bool,
+    /// Over the whole window.
+    pub value: Value,
+    /// Events it rests on.
+    pub count: u64,
+    /// By step.
+    pub points: Vec<Point>,
+    /// The value in the window that `vs` names, and by step.
+    pub previous: Option<(Value, Vec<Value>)>,
+    /// Both sides of a comparison.
+    pub sides: Option<[Option<Number>; 2]>,
+}
+
+/// A point of a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Point {
+    /// The value.
+    pub value: Value,
+    /// Events it rests on.
+    pub count: u64,
+}
+
+/// Answers `question`; `run` asks the store for several plans of one view.
+///
+/// # Errors
+/// Those of `run`.
+pub fn answer<E>(question: &Question, run: &mut Run<'_, E>) -> Result<Answer, E> {
+    let plans: Vec<Plan> = question.asked.iter().map(|asked| asked.plan.clone()).collect();
+    let mut series = run(&plans)?;
+    // A store that answers less than it was asked for leaves no data.
+    series.resize_with(plans.len(), Series::default);
+    if question.top.is_some() {
+        top::cut(question, &mut series, run)?;
+    }
+    let bounds = past::count_above(question, &mut series, run)?;
+    Ok(assemble(question, &series, &bounds))
+}
+
+fn assemble(question: &Question, series: &[Series], bounds: &[u64]) -> Answer {
+    let board = Board::new(question, series, bounds);
+    let mut rows: Vec<Row> = (0..board.keys.len()).map(|key| row(&board, key)).collect();
+    rows.sort_by(|a, b| a.other.cmp(&b.other).then(b.value.order(a.value)).then_with(|| a.labels.cmp(&b.labels)));
+    let first = board.main().map(|s| s.asked);
+    let of = |index: usize| series.get(index);
+    let main = first.and_then(of);
+    let mut answer = Answer {
+        range: main.and_then(|s| s.range).unwrap_or(question.range),
+        steps: board.axis.to_vec(),
+        rows,
+        all: first.and_then(|i| Some((question.asked.get(i)?.needs.clone(), of(i)?.all.clone()))),
+        summary: question.summary.and_then(|(_, i)| Some((question.asked.get(i)?.needs.clone(), of(i)?.all.clone()))),
+        previous: question.versus.map(|v| {
+            let used = question.selects.get(v.select).and_then(|s| of(s.asked)).and_then(|s| s.range);
+            used.unwrap_or(v.range)
+        }),
+        seen: board.seen(),
+        source: Source::default(),
+        missing: Vec::new(),
+        store_days_until: None,
+        newest: None,
+    };
+    for s in series {
+        add(&mut answer.source, &s.source);
+        answer.newest = answer.newest.max(s.newest);
+        answer.store_days_until = answer.store_days_until.max(s.store_days_until);
+        let new: Vec<String> = s.missing.iter().filter(|m| !answer.missing.contains(m)).cloned().collect();
+        answer.missing.extend(new);
+    }
+    answer
+}
+
+fn row(board: &Board<'_>, key: usize) -> Row {
+    let question = board.question;
+    let root = &question.root;
+    let points = if question.step.is_some() {
+        let point = |step| Point { value: board.value(root, key, Some(step)), count: board.count(key, Some(step)) };
+        (0..board.axis.len()).map(point).collect()
+    } else {
+        Vec::new()
+    };
+    let previous = question.versus.map(|v| {
+        let node = Node::Select(v.select);
+        let points = if question.step.is_some() { board.own_steps(v.select) } else { 0 };
+        let value = |step| Value::Number(board.select_at(v.select, key, step));
+        (board.value(&node, key, None), (0..points).map(|step| value(Some(step))).collect())
+    });
+    Row {
+        labels: board.keys[key].clone(),
+        other: top::is_other(&board.keys[key]),
+        value: board.value(root, key, None),
+        count: board.count(key, None),
+        points,
+        previous,
+        sides: board.sides(root, key),
+    }
+}
+
+fn add(sum: &mut Source, more: &Source) {
+    for (a, b) in sum.buckets.iter_mut().zip(more.buckets) {
+        *a += b;
+    }
+    sum.dist_buckets += more.dist_buckets;
+    sum.detail_buckets += more.detail_buckets;
+    sum.raw_events += more.raw_events;
+    sum.backlog_events += more.backlog_events;
+}

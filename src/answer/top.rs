@@ -1,0 +1,93 @@
+//! `topk` and `bottomk`: ranks groups once over the whole window and gathers the rest in one row.
+
+use std::collections::HashSet;
+
+use ax_storage::query::plan::{Filter, Label, Plan};
+use ax_storage::query::series::{Aggregate, Group, Series};
+
+use super::Run;
+use super::board::{self, Board};
+use crate::metric::Aggregation;
+use crate::query::planner::{Node, Question};
+
+/// The name of the row for all the rest.
+pub(super) const OTHER: &str = "(other)";
+
+pub(super) use board::is_other;
+
+/// Leaves the groups with a row of their own, and one group of all others, in every plan.
+///
+/// Percentiles do not add up, so those of the rest are asked for: of all events that no kept group
+/// has.
+pub(super) fn cut<E>(question: &Question, series: &mut [Series], run: &mut Run<'_, E>) -> Result<(), E> {
+    let Some(top) = question.top else { return Ok(()) };
+    let kept = ranked(question, series, top.count as usize, top.bottom);
+    let Some(kept) = kept else { return Ok(()) };
+    let names: HashSet<&Vec<Box<str>>> = kept.iter().collect();
+    let quantiles = matches!(question.selects.first().map(|s| s.aggregation), Some(Aggregation::Quantile(_)));
+    let rest = if quantiles {
+        let plans: Vec<Plan> = question.asked.iter().map(|asked| without(&asked.plan, &kept)).collect();
+        run(&plans)?.into_iter().map(|mut s| s.groups.pop()).collect()
+    } else {
+        Vec::new()
+    };
+    let mut rest = rest.into_iter().fuse();
+    for s in series {
+        let asked = rest.next().flatten();
+        let (keep, others): (Vec<Group>, Vec<Group>) =
+            std::mem::take(&mut s.groups).into_iter().partition(|g| names.contains(&g.labels));
+        let labels = kept.first().map(|k| vec![Box::from(OTHER); k.len()]).unwrap_or_default();
+        s.groups = keep;
+        if !others.is_empty() {
+            s.groups.push(Group { labels, ..asked.unwrap_or_else(|| sum(&others)) });
+        }
+    }
+    Ok(())
+}
+
+/// The labels of the groups that stay; `None` when all do.
+fn ranked(question: &Question, series: &[Series], count: usize, bottom: bool) -> Option<Vec<Vec<Box<str>>>> {
+    let board = Board::new(question, series, &[]);
+    let mut order: Vec<usize> = (0..board.keys.len()).filter(|k| !is_other(&board.keys[*k])).collect();
+    if order.len() <= count {
+        return None;
+    }
+    let value = |key: &usize| board.value(&Node::Select(0), *key, None);
+    order.sort_by(|a, b| {
+        let (x, y) = (value(a), value(b));
+        let unknown = x.number().is_none().cmp(&y.number().is_none());
+        unknown.then(if bottom { x.order(y) } else { y.order(x) }).then_with(|| board.keys[*a].cmp(&board.keys[*b]))
+    });
+    order.truncate(count);
+    Some(order.into_iter().map(|key| board.keys[key].clone()).collect())
+}
+
+/// The plan for all events of no kept group, as one group.
+fn without(plan: &Plan, kept: &[Vec<Box<str>>]) -> Plan {
+    let one = |labels: &Vec<Box<str>>| {
+        let is = |(i, label): (usize, &Label)| Filter::In(*label, labels.get(i).cloned().into_iter().collect());
+        Filter::And(plan.group.iter().enumerate().map(is).collect())
+    };
+    let any = Filter::Or(kept.iter().map(one).collect());
+    let filter = Filter::And(vec![plan.filter.clone(), Filter::Not(Box::new(any))]);
+    Plan { filter, group: Vec::new(), ..plan.clone() }
+}
+
+/// One group of all these, without percentiles.
+fn sum(groups: &[Group]) -> Group {
+    let mut all = Group::default();
+    for group in groups {
+        merge(&mut all.total, &group.total);
+        all.points.resize_with(group.points.len().max(all.points.len()), Aggregate::default);
+        all.points.iter_mut().zip(&group.points).for_each(|(sum, more)| merge(sum, more));
+    }
+    all
+}
+
+fn merge(sum: &mut Aggregate, more: &Aggregate) {
+    sum.counts.merge(&more.counts);
+    sum.stats.resize_with(more.stats.len().max(sum.stats.len()), Default::default);
+    sum.stats.iter_mut().zip(&more.stats).for_each(|(a, b)| a.merge(b));
+    // Of one group they stand for it; of several they are no one's.
+    sum.quantiles.resize(more.quantiles.len(), None);
+}
