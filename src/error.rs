@@ -72,6 +72,10 @@ pub mod exit {
     pub const RUNTIME: u8 = 1;
     /// The command line, a setting or a query cannot be understood.
     pub const USAGE: u8 = 2;
+    /// A `--fail-on` condition is true.
+    pub const FAIL_ON: u8 = 3;
+    /// A `--fail-on` condition had no data to judge.
+    pub const NOTHING_TO_JUDGE: u8 = 4;
     /// The store is damaged or was made by a later version.
     pub const DAMAGED: u8 = 5;
     /// Ctrl-C.
@@ -93,6 +97,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Bytes of the input text that it is about.
     pub span: Option<(usize, usize)>,
+    /// Message, place and hint drawn for people, in place of the two sentences.
+    pub drawn: Option<String>,
 }
 
 /// What a fallible step of a command gives.
@@ -101,7 +107,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// A failure without a hint.
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
-        Self { kind, message: escaped(&message.to_string()), hint: None, span: None }
+        Self { kind, message: escaped(&message.to_string()), hint: None, span: None, drawn: None }
     }
 
     /// Something on the command line or in a setting makes no sense.

@@ -189,8 +189,11 @@ pub(crate) enum StatusFormat {
   ax monitor metrics requests --since 2025-11-10 --until 2025-11-12T12:00:00Z")]
 pub(crate) struct MetricsArgs {
     /// What to show: latency, error_rate, cost …
-    #[arg(value_name = "METRIC")]
+    #[arg(value_name = "METRIC", conflicts_with = "query")]
     pub metric: Option<String>,
+    /// A query: 'latency{provider="claude"} [1h] p95'; `-` reads it from stdin
+    #[arg(short, long, value_name = "QUERY")]
+    pub query: Option<String>,
     #[command(flatten)]
     pub only: OnlyArgs,
     #[command(flatten)]
@@ -204,6 +207,15 @@ pub(crate) struct MetricsArgs {
     /// One point for each such stretch of time: 1m, 5m, 1h, 1d …
     #[arg(long, value_name = "WIDTH")]
     pub step: Option<String>,
+    /// The same of the time before beside it: previous, or so long ago (7d)
+    #[arg(long, value_name = "previous|AGO")]
+    pub compare: Option<String>,
+    /// Only events that match: 'model=~"gpt.*" AND latency > 2s'
+    #[arg(long = "where", value_name = "FILTER")]
+    pub filter: Option<String>,
+    /// Exit with 3 when a value is such: '> 2s'; with 4 when there is none
+    #[arg(long, value_name = "BOUND", allow_hyphen_values = true)]
+    pub fail_on: Option<String>,
     /// Layout [default: chart on a terminal when there is one group, else table]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<MetricsFormat>,
@@ -273,8 +285,16 @@ impl ValueEnum for ByLabel {
 #[command(after_help = "\
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor events -n 50 --provider openai
+  ax monitor events -q 'provider=claude AND latency > 1s' --range 7d
+  ax monitor events -q status=error --follow
   ax monitor events --range 1h --json | jq '.events[].error'")]
 pub(crate) struct EventsArgs {
+    /// Only events that match: 'provider=claude AND latency > 1s'; `-` reads it from stdin
+    #[arg(short, long = "query", alias = "where", value_name = "FILTER")]
+    pub query: Option<String>,
+    /// Go on showing events as they come, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
     #[command(flatten)]
     pub only: OnlyArgs,
     #[command(flatten)]
@@ -421,11 +441,15 @@ pub(crate) struct ImportArgs {
 #[command(after_help = "\
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor export > all.ndjson
+  ax monitor export -q 'status=error' --range 30d > failures.ndjson
   ax monitor export --format csv --range 7d --provider claude -o claude.csv")]
 pub(crate) struct ExportArgs {
     /// Form of the text
     #[arg(long, value_name = "FORMAT", default_value = "ndjson")]
     pub format: ExportFormat,
+    /// Only events that match: 'model=~"gpt.*" AND cost > $0.1'; `-` reads it from stdin
+    #[arg(short, long = "query", alias = "where", value_name = "FILTER")]
+    pub query: Option<String>,
     #[command(flatten)]
     pub only: OnlyArgs,
     #[command(flatten)]

@@ -393,7 +393,8 @@ impl Context {
     /// Shows the warnings that are left on stderr.
     pub(crate) fn show_warnings(&self) {
         for warning in self.warnings.take() {
-            let _ = writeln!(std::io::stderr(), "warning: {}", warning.message);
+            let word = if warning.code == "note" { "note" } else { "warning" };
+            let _ = writeln!(std::io::stderr(), "{word}: {}", warning.message);
         }
     }
 

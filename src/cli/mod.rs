@@ -58,6 +58,8 @@ fn report(failure: &Failure, json: bool) -> u8 {
     let _ = if json {
         let text = serde_json::to_string(&ErrorView::new(failure)).unwrap_or_default();
         writeln!(std::io::stdout(), "{text}")
+    } else if let Some(drawn) = &failure.drawn {
+        writeln!(std::io::stderr(), "{drawn}")
     } else {
         let hint = failure.hint.as_ref().map(|h| format!("\nhint: {h}")).unwrap_or_default();
         writeln!(std::io::stderr(), "error: {}{hint}", failure.message)

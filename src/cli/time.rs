@@ -1,6 +1,5 @@
 //! Times, spans and steps as flags write them: `15m`, `month`, `2025-11-10..2025-11-12`.
 
-use ax_storage::query::plan::Step;
 use ax_storage::time::{DAY_MS, HOUR_MS, MINUTE_MS, TimeRange, Timestamp, Zone};
 use jiff::ToSpan;
 use jiff::civil::{Date, DateTime, Weekday};
@@ -67,19 +66,6 @@ pub(crate) fn between(start: Timestamp, end: Timestamp) -> Result<TimeRange> {
         return Err(Failure::usage(format!("the time span is empty: it ends at {end}, before it starts at {start}")));
     }
     Ok(TimeRange::new(start, end))
-}
-
-/// Reads the width of a point.
-///
-/// # Errors
-/// A usage error that shows a right form.
-pub(crate) fn step(text: &str) -> Result<Step> {
-    let ms = duration(text, "5m")?;
-    Ok(match ms {
-        ms if ms % DAY_MS == 0 => Step::Days(u32::try_from(ms / DAY_MS).unwrap_or(u32::MAX)),
-        ms if DAY_MS.is_multiple_of(ms) => Step::Millis(ms),
-        ms => Step::FromStart(ms),
-    })
 }
 
 /// Reads a duration of at least a millisecond: `90s`, `1h30m`, `1.5h`.
@@ -292,20 +278,6 @@ mod tests {
         ] {
             let failure = range(text, now(), &zone).unwrap_err();
             assert_eq!(format!("{} | {}", failure.message, failure.hint.unwrap_or_default()), expected);
-        }
-    }
-
-    #[test]
-    fn a_step_knows_whether_it_divides_days() {
-        for (text, expected) in [
-            ("5m", Step::Millis(5 * MINUTE_MS)),
-            ("6h", Step::Millis(6 * HOUR_MS)),
-            ("1d", Step::Days(1)),
-            ("1w", Step::Days(7)),
-            ("24h", Step::Days(1)),
-            ("7m", Step::FromStart(7 * MINUTE_MS)),
-        ] {
-            assert_eq!(step(text).unwrap(), expected, "{text}");
         }
     }
 }

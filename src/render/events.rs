@@ -1,6 +1,7 @@
 //! Single events as a table.
 
 use ax_storage::row::Body;
+use ax_storage::time::Zone;
 
 use super::table::{Cell, Column, Table};
 use super::{Role, Style, banner, edges, number, text, when};
@@ -32,14 +33,25 @@ pub fn events(view: &EventsView, style: &Style) -> String {
     let day = |t| range.zone.day(t);
     let with_day = view.events.iter().any(|e| !day(range.range.end.minus_ms(1)).contains(e.ts));
     for event in &view.events {
-        table.push(row(event, view, with_day, style));
+        table.push(row(event, &range.zone, with_day, style));
     }
     banner(style) + &edges((Role::Title, &left), (Role::Dim, &right), style) + "\n" + &table.draw(style)
 }
 
-fn row(event: &EventView, view: &EventsView, with_day: bool, style: &Style) -> Vec<Cell> {
+/// Events as they come: one a line, without a heading, fields two spaces apart.
+pub fn event_lines(events: &[EventView], zone: &Zone, style: &Style) -> String {
+    let mut out = String::new();
+    for event in events {
+        let cells: Vec<String> = row(event, zone, false, style).iter().map(|c| style.paint(c.role, &c.text)).collect();
+        out += cells.join("  ").trim_end();
+        out.push('\n');
+    }
+    out
+}
+
+fn row(event: &EventView, zone: &Zone, with_day: bool, style: &Style) -> Vec<Cell> {
     let none = || Cell::new(Role::Dim, style.none());
-    let time = when::exact(event.ts, &view.range.zone, with_day);
+    let time = when::exact(event.ts, zone, with_day);
     let names =
         [&event.provider, &event.model, &event.user].map(|n| if n.is_empty() { none() } else { text::name(n).into() });
     let [provider, model, user] = names;

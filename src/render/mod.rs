@@ -13,7 +13,7 @@ mod text;
 mod when;
 
 pub use empty::empty;
-pub use events::events;
+pub use events::{event_lines, events};
 pub use metrics::{metrics_chart, metrics_line, metrics_table};
 pub use number::{count, duration_ms, figure, money, number, percent, value};
 pub use spark::{bar, sparkline};

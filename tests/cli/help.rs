@@ -53,7 +53,7 @@ fn the_overview_fits_a_screen() {
 
 #[test]
 fn help_of_a_command_is_short_with_h() {
-    assert_snapshot!(World::new().run("metrics -h").good(), @"
+    assert_snapshot!(World::new().run("metrics -h").good(), @r#"
     One metric over a time span: a number, a table by group, or a chart
 
     Usage: ax monitor metrics [OPTIONS] [METRIC]
@@ -62,21 +62,26 @@ fn help_of_a_command_is_short_with_h() {
       [METRIC]  What to show: latency, error_rate, cost …
 
     Options:
-          --provider <P>     Only this provider; may be repeated
-          --model <M>        Only this model; may be repeated
-          --user <U>         Only this user; may be repeated
-          --range <RANGE>    Time span up to now: 15m, 1h, 7d, today, month … or FROM..TO
-          --since <TIME>     From this time on: RFC 3339, a date, or epoch ms
-          --until <TIME>     Up to, not including, this time; a date includes its whole day [default:
-                             now]
-          --agg <AGG>        How to sum up: avg sum min max count rate stddev p50 p95 p99 p99.9 …
-                             [default: the metric's own]
-          --by <LABELS>      One row for each value of these labels [possible values: provider, model,
-                             user, status, error, key, kind, service_tier]
-          --step <WIDTH>     One point for each such stretch of time: 1m, 5m, 1h, 1d …
-          --format <FORMAT>  Layout [default: chart on a terminal when there is one group, else table]
-                             [possible values: table, chart, line, json]
-      -h, --help             Print help (see more with '--help')
+      -q, --query <QUERY>           A query: 'latency{provider="claude"} [1h] p95'; `-` reads it from
+                                    stdin
+          --provider <P>            Only this provider; may be repeated
+          --model <M>               Only this model; may be repeated
+          --user <U>                Only this user; may be repeated
+          --range <RANGE>           Time span up to now: 15m, 1h, 7d, today, month … or FROM..TO
+          --since <TIME>            From this time on: RFC 3339, a date, or epoch ms
+          --until <TIME>            Up to, not including, this time; a date includes its whole day
+                                    [default: now]
+          --agg <AGG>               How to sum up: avg sum min max count rate stddev p50 p95 p99 p99.9 …
+                                    [default: the metric's own]
+          --by <LABELS>             One row for each value of these labels [possible values: provider,
+                                    model, user, status, error, key, kind, service_tier]
+          --step <WIDTH>            One point for each such stretch of time: 1m, 5m, 1h, 1d …
+          --compare <previous|AGO>  The same of the time before beside it: previous, or so long ago (7d)
+          --where <FILTER>          Only events that match: 'model=~"gpt.*" AND latency > 2s'
+          --fail-on <BOUND>         Exit with 3 when a value is such: '> 2s'; with 4 when there is none
+          --format <FORMAT>         Layout [default: chart on a terminal when there is one group, else
+                                    table] [possible values: table, chart, line, json]
+      -h, --help                    Print help (see more with '--help')
 
     Metrics
       latency ttft · requests throughput errors error_rate success_rate
@@ -90,7 +95,7 @@ fn help_of_a_command_is_short_with_h() {
       ax monitor metrics cost --by provider,model --range month
       ax monitor metrics error_rate --step 5m --format chart
       ax monitor metrics requests --since 2025-11-10 --until 2025-11-12T12:00:00Z
-    ");
+    "#);
     assert_snapshot!(World::new().run("status -h").good(), @r#"
     How every provider is doing: requests, latency, errors, cost
 

@@ -386,7 +386,7 @@ fn an_unknown_name_is_a_warning() {
     requests, last 1h
     240, 240 requests
     --- stderr
-    warning: no events with provider "opnai" in this range; did you mean "openai"?
+    warning: no events with provider="opnai" in the last hour; did you mean "openai"? known: claude, openai, gemini
     "#);
     let json = world.run("events --provider opnai --json").json();
     assert_eq!(json["events"], serde_json::json!([]));

@@ -6,10 +6,12 @@ use std::ops::ControlFlow;
 use std::os::unix::fs::OpenOptionsExt;
 
 use ax_storage::Store;
+use ax_storage::query::plan::Filter;
 use ax_storage::time::TimeRange;
 
 use crate::cli::args::{ExportArgs, ExportFormat};
-use crate::cli::commands::only;
+use crate::cli::commands::asking;
+use crate::cli::commands::events::lowered;
 use crate::cli::context::{Context, stdout_failure};
 use crate::cli::text::counted;
 use crate::error::{Failure, Result, advice, escaped};
@@ -21,9 +23,11 @@ const PIECE_BYTES: usize = 64 << 10;
 /// Exports.
 pub(crate) fn run(args: &ExportArgs, context: &Context) -> Result<u8> {
     let range = context.range_if_given(&args.span)?.unwrap_or(TimeRange::ALL);
+    let filter = lowered(asking::narrowed(&args.only, args.query.as_deref())?.as_ref());
     let store = context.existing_store()?;
+    let ask = Asked { store: &store, range, filter: &filter };
     let Some(path) = &args.output else {
-        let written = write(args, &store, range, context, &mut std::io::stdout().lock(), &|e| stdout_failure(&e));
+        let written = write(args, &ask, context, &mut std::io::stdout().lock(), &|e| stdout_failure(&e));
         return written.map(|_| 0);
     };
     let shown = path.display();
@@ -41,17 +45,23 @@ pub(crate) fn run(args: &ExportArgs, context: &Context) -> Result<u8> {
         _ => failure(e),
     })?;
     let mut out = BufWriter::new(file);
-    let events = write(args, &store, range, context, &mut out, &failure)?;
+    let events = write(args, &ask, context, &mut out, &failure)?;
     out.into_inner().map_err(|e| failure(e.into_error()))?.sync_all().map_err(failure)?;
     context.note(&format!("Wrote {} to {}", counted(events, "event"), escaped(&shown.to_string())));
     Ok(0)
 }
 
-/// Writes all events of the range: how many.
+/// Which events.
+struct Asked<'a> {
+    store: &'a Store,
+    range: TimeRange,
+    filter: &'a Filter,
+}
+
+/// Writes all events that match: how many.
 fn write(
     args: &ExportArgs,
-    store: &Store,
-    range: TimeRange,
+    ask: &Asked<'_>,
     context: &Context,
     out: &mut dyn Write,
     failure: &dyn Fn(std::io::Error) -> Failure,
@@ -62,7 +72,7 @@ fn write(
     }
     let mut stopped = None;
     let mut events = 0;
-    let summary = store.events(range, &only(&args.only).filter(), usize::MAX, &mut |names, row| {
+    let summary = ask.store.events(ask.range, ask.filter, usize::MAX, &mut |names, row| {
         match args.format {
             ExportFormat::Ndjson => export::ndjson(&mut text, names, row),
             ExportFormat::Csv => export::csv(&mut text, names, row),

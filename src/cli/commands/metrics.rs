@@ -1,96 +1,248 @@
-//! `ax monitor metrics`: one metric over a window.
+//! `ax monitor metrics`: one metric or a calculation over a window, asked by flags or by a query.
 
+use ax_storage::Store;
+use ax_storage::query::plan::{Kinds, Plan};
 use ax_storage::query::series::Series;
+use ax_storage::time::{TimeRange, Timestamp};
 
+use crate::answer::{self, Answer};
+use crate::calendar::Calendar;
 use crate::cli::args::{MetricsArgs, MetricsFormat};
-use crate::cli::commands::nothing::{Asked, events};
-use crate::cli::commands::{elapsed_ms, only};
+use crate::cli::commands::asking::{self, Clauses};
+use crate::cli::commands::nothing::{Asked, range_words};
+use crate::cli::commands::{elapsed_ms, events, threshold};
 use crate::cli::context::Context;
 use crate::cli::time;
-use crate::dashboard::{MetricsQuestion, automatic_step};
+use crate::dashboard::{MetricsView, Shown, automatic_step, step_millis};
 use crate::error::{Failure, Result};
 use crate::metric::{self, Aggregation, Metric};
+use crate::query::ast::{At, Expr, Kind, Query, Range, Select, Versus};
+use crate::query::planner::{self, Ask, Nothing, Question};
+use crate::query::{self, Span};
 use crate::render;
 use crate::words::nearest;
 
 /// Asks.
 pub(crate) fn run(args: &MetricsArgs, context: &Context) -> Result<u8> {
-    let format = format(args, context)?;
-    let question = question(args, format, context)?;
-    let store = context.store()?;
-    let series = match &store {
-        Some(store) => store.run(&question.plan())?,
-        None => Series { range: Some(question.range), ..Series::default() },
+    let (query, source) = match &args.query {
+        Some(text) => {
+            let source = asking::source(text)?;
+            (asking::query(&source)?, source)
+        }
+        None => (Query::Expr(by_flags(args)?), String::new()),
     };
-    let mut view = question.view(&series, context.now(), elapsed_ms(context));
-    let kinds = metric::kinds(question.metric);
-    let empty = events(&series.all, kinds) == 0;
-    let asked = Asked { range: question.range, only: &question.only, kinds, zone: &question.zone };
-    if let Some(store) = store.as_ref().filter(|_| context.json() || !empty) {
+    match query {
+        Query::Expr(expr) => answer(args, expr, &source, context),
+        Query::Filter(filter) => {
+            let unfit = [(args.step.is_some(), "--step"), (args.agg.is_some(), "--agg"), (!args.by.is_empty(), "--by")];
+            if let Some((_, flag)) = unfit.iter().find(|(given, _)| *given) {
+                return Err(Failure::usage(format!("{flag} makes no sense with a filter, which lists single events"))
+                    .hint("ask for a metric: requests{…} [1h]"));
+            }
+            let filter = asking::joined(&args.only, args.filter.as_deref(), Some(filter))?;
+            events::list(filter.as_ref(), &args.span, events::LIMIT_DEFAULT, context)
+        }
+    }
+}
+
+fn answer(args: &MetricsArgs, mut expr: Expr, source: &str, context: &Context) -> Result<u8> {
+    let zone = context.zone()?.clone();
+    complete(&mut expr, args, source, context)?;
+    let ask = Ask {
+        now: context.now(),
+        calendar: Calendar::new(&zone),
+        window: context.range(&args.span)?,
+        raw_from: Timestamp::MIN,
+        outside: &Nothing,
+    };
+    let planned = |expr: &Expr| planner::plan(expr, &ask).map_err(|e| asking::refused(&e, source));
+    let mut question = planned(&expr)?;
+    let format = format(args, &question, context)?;
+    if format == MetricsFormat::Chart && question.step.is_none() && is_plain(&expr) {
+        let width = step_millis(automatic_step(question.range));
+        asking::complete(&mut expr, &Clauses { step_ms: Some(width), ..Clauses::default() })?;
+        question = planned(&expr)?;
+    }
+    let threshold = args.fail_on.as_deref().map(|text| threshold::read(text, &expr)).transpose()?;
+    let store = context.store()?;
+    let answer = match &store {
+        Some(store) => answer::answer(&question, &mut |plans: &[Plan]| store.run_all(plans))?,
+        None => answer::answer(&question, &mut |plans: &[Plan]| Ok::<_, Failure>(nothing(plans)))?,
+    };
+    let range_text = range_text(&expr, &question, &ask, args, context)?;
+    let shown = Shown { now: context.now(), elapsed_ms: elapsed_ms(context), range_text };
+    let view = MetricsView::of(&question, &answer, shown);
+    let verdict = threshold.map_or(0, |t| t.exit_code(&answer.rows));
+    show(view, &question, &answer, store.as_ref(), format, context)?;
+    Ok(verdict)
+}
+
+/// Prints the answer, or why there is none.
+fn show(
+    mut view: MetricsView,
+    question: &Question,
+    answer: &Answer,
+    store: Option<&Store>,
+    format: MetricsFormat,
+    context: &Context,
+) -> Result<()> {
+    let only = asking::names(question);
+    let kinds = question.only.as_ref().map_or(Kinds::ALL, |s| metric::kinds(s.metric.value));
+    let empty = !answer.seen;
+    let words = range_words(view.range_text.as_deref());
+    let asked = Asked { range: question.range, only: &only, kinds, zone: &question.zone, words };
+    let data = format == MetricsFormat::Json;
+    if let Some(store) = store.filter(|_| data || !empty) {
         asked.warn_of_unknown(store, empty, context)?;
     }
-    context.warn_of_backlog(store.as_ref())?;
-    if format == MetricsFormat::Json {
+    if empty {
+        asking::warn_of_patterns(question, context);
+    }
+    context.warn_of_backlog(store)?;
+    if data {
         view.warnings.extend(context.take_warnings());
-        context.print_json(&view)?;
-        return Ok(0);
+        return context.print_json(&view);
     }
     context.warn_all(&view.warnings);
     if empty {
-        asked.explain(store.as_ref(), context)?;
-        return Ok(0);
+        return asked.explain(store, context);
     }
     let style = context.style()?;
     context.print(&match format {
         MetricsFormat::Chart => render::metrics_chart(&view, &style),
         MetricsFormat::Line => render::metrics_line(&view, &style),
         _ => render::metrics_table(&view, &style),
-    })?;
-    Ok(0)
+    })
+}
+
+/// The answers of a store that is not there.
+fn nothing(plans: &[Plan]) -> Vec<Series> {
+    plans.iter().map(|plan| Series { range: Some(plan.range), ..Series::default() }).collect()
 }
 
 /// The layout: JSON when asked for, else as named, else a chart where a person looks at one line.
-fn format(args: &MetricsArgs, context: &Context) -> Result<MetricsFormat> {
+fn format(args: &MetricsArgs, question: &Question, context: &Context) -> Result<MetricsFormat> {
     Ok(match args.format {
         _ if context.json() => MetricsFormat::Json,
         Some(format) => format,
-        None if args.by.is_empty() && context.screen()?.terminal => MetricsFormat::Chart,
+        None if question.group.is_none() && question.dim.is_some() && context.screen()?.terminal => {
+            MetricsFormat::Chart
+        }
         None => MetricsFormat::Table,
     })
 }
 
-fn question(args: &MetricsArgs, format: MetricsFormat, context: &Context) -> Result<MetricsQuestion> {
+/// The window of the answer in words, when it has any: what was written where all metrics agree.
+fn range_text(
+    expr: &Expr,
+    question: &Question,
+    ask: &Ask<'_>,
+    args: &MetricsArgs,
+    context: &Context,
+) -> Result<Option<String>> {
+    let mut written = Vec::new();
+    let mut shifted = false;
+    expr.each_select(&mut |s| {
+        written.extend(s.range.map(|r| r.value));
+        shifted |= s.offset.is_some();
+    });
+    match written.as_slice() {
+        _ if shifted || args.span.since.is_some() || args.span.until.is_some() => Ok(None),
+        [] if question.range == ask.window => context.range_text(&args.span),
+        [first, rest @ ..] if rest.iter().all(|r| r == first) => Ok(Some(first.to_string())),
+        _ => Ok(None),
+    }
+}
+
+/// Whether every metric in it may be cut into steps: a number that asks nothing of the past.
+fn is_plain(expr: &Expr) -> bool {
+    match &expr.kind {
+        Kind::Num(_) => true,
+        Kind::Select(select) => select.metric.value.info().allowed != metric::Allowed::Nothing,
+        Kind::Neg(e) => is_plain(e),
+        Kind::Arith(_, a, b) => is_plain(a) && is_plain(b),
+        _ => false,
+    }
+}
+
+/// Gives the query what flags say beside it.
+fn complete(expr: &mut Expr, args: &MetricsArgs, source: &str, context: &Context) -> Result<()> {
+    asking::narrow(expr, &args.only, args.filter.as_deref())?;
+    let clauses = Clauses {
+        by: args.by.iter().map(|by| by.0).collect(),
+        step_ms: args.step.as_deref().map(|text| time::duration(text, "5m")).transpose()?,
+        aggregation: args.agg.as_deref().filter(|_| args.query.is_some()).map(aggregation).transpose()?,
+        compare: args.compare.as_deref().map(compare).transpose()?,
+        range: args.span.range.is_some() || args.span.since.is_some() || args.span.until.is_some(),
+    };
+    if clauses.compare.is_some() && !matches!(expr.kind, Kind::Select(_)) {
+        return Err(Failure::usage("--compare needs a query of one metric").hint("leave it out, or ask for one metric"));
+    }
+    asking::complete(expr, &clauses)?;
+    if let Some(range) = written_range(args, expr, context)? {
+        expr.each_select_mut(&mut |s| {
+            if s.range.is_none() && s.metric.value.info().allowed != metric::Allowed::Nothing {
+                s.range = Some(At { value: range, span: Span::default() });
+            }
+        });
+    }
+    query::recheck(expr).map_err(|e| asking::refused(&e, source))
+}
+
+/// The time span of the flags, or the default, in the language's own words, where it has them.
+fn written_range(args: &MetricsArgs, expr: &Expr, context: &Context) -> Result<Option<Range>> {
+    let mut written = false;
+    expr.each_select(&mut |s| written |= s.range.is_some());
+    let given = args.span.range.is_some() || args.span.since.is_some() || args.span.until.is_some();
+    if written || !(given || is_plain(expr)) {
+        return Ok(None);
+    }
+    Ok(match context.range_text(&args.span)? {
+        Some(text) => query::parse_range(&text),
+        // What the language calls by its times ends now at the latest.
+        None => Some(context.range(&args.span)?).filter(|r| r.end <= context.now()).and_then(exactly),
+    })
+}
+
+/// A range from one whole second to another.
+fn exactly(range: TimeRange) -> Option<Range> {
+    let text = |t: Timestamp| t.millis().is_multiple_of(1000).then(|| format!("{}", t.to_jiff()));
+    query::parse_range(&format!("{}..{}", text(range.start)?, text(range.end)?))
+}
+
+/// `previous`, or how long ago.
+fn compare(text: &str) -> Result<Versus> {
+    if text.eq_ignore_ascii_case("previous") {
+        return Ok(Versus::Previous);
+    }
+    let ms = time::duration(text, "7d").map_err(|e| e.hint_if_none("write previous, or how long ago: 7d"))?;
+    Ok(Versus::Ago(ms.saturating_mul(1_000_000)))
+}
+
+/// The metric that flags ask for.
+fn by_flags(args: &MetricsArgs) -> Result<Expr> {
     let metric = named(args.metric.as_deref())?;
     let info = metric.info();
-    let aggregation = match &args.agg {
-        Some(text) => aggregation(text)?,
-        None => info.default,
-    };
-    let range = context.range(&args.span)?;
-    let step = match &args.step {
-        Some(text) => Some(time::step(text)?),
-        None => (format == MetricsFormat::Chart).then(|| automatic_step(range)),
-    };
-    if args.agg.is_some() && !info.allowed.has(aggregation) {
-        let named = Aggregation::NAMED.iter().filter(|a| info.allowed.has(**a)).map(|a| a.name());
-        let named = named.collect::<Vec<_>>().join(", ");
-        return Err(Failure::usage(format!("{aggregation} of {} is not defined", metric.name()))
-            .hint(format!("{} can be {named}", metric.name())));
+    let mut select = Select::new(metric, Span::default());
+    if let Some(text) = &args.agg {
+        let aggregation = aggregation(text)?;
+        if !info.allowed.has(aggregation) {
+            let named = Aggregation::NAMED.iter().filter(|a| info.allowed.has(**a)).map(|a| a.name());
+            let named = named.collect::<Vec<_>>().join(", ");
+            return Err(Failure::usage(format!("{aggregation} of {} is not defined", metric.name()))
+                .hint(format!("{} can be {named}", metric.name())));
+        }
+        select.agg = Some(At { value: aggregation, span: Span::default() });
     }
-    if info.allowed.needs_step(aggregation) && step.is_none() {
-        return Err(Failure::usage(format!("{aggregation} of {} picks among steps", metric.name()))
+    if info.allowed.needs_step(select.aggregation()) && args.step.is_none() {
+        return Err(Failure::usage(format!("{} of {} picks among steps", select.aggregation(), metric.name()))
             .hint("say how wide they are: --step 5m"));
     }
-    Ok(MetricsQuestion {
-        metric,
-        aggregation,
-        range,
-        range_text: context.range_text(&args.span)?,
-        only: only(&args.only),
-        group: args.by.iter().map(|by| by.0).collect(),
-        step,
-        zone: context.zone()?.clone(),
-    })
+    // The query that stands below the answer says how it was summed up.
+    select.agg = select
+        .agg
+        .or((info.allowed != metric::Allowed::Nothing).then_some(At { value: info.default, span: Span::default() }));
+    Expr::new(Kind::Select(Box::new(select)), Span::default()).map_err(|e| Failure::usage(&e.message))
 }
 
 fn named(name: Option<&str>) -> Result<Metric> {

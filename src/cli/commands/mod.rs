@@ -1,5 +1,6 @@
 //! One file a command: each takes its arguments and the surroundings, prints, and gives an exit code.
 
+mod asking;
 mod completions;
 mod config;
 mod demo;
@@ -13,13 +14,11 @@ mod record;
 mod serve;
 mod status;
 mod store;
+mod threshold;
 mod tick;
 
-use ax_storage::query::plan::Label;
-
-use crate::cli::args::{Command, OnlyArgs};
+use crate::cli::args::Command;
 use crate::cli::context::Context;
-use crate::dashboard::Only;
 use crate::error::Result;
 
 /// Runs a command: its exit code, or why it failed.
@@ -39,11 +38,6 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Store(args) => store::run(args.verb.unwrap_or_default(), context),
         Command::Tick(_) => tick::run(context),
     }
-}
-
-/// What the flags narrow a question to.
-fn only(args: &OnlyArgs) -> Only {
-    Only::default().and(Label::Provider, &args.provider).and(Label::Model, &args.model).and(Label::User, &args.user)
 }
 
 /// Milliseconds since the command started.

@@ -11,6 +11,21 @@ use crate::error::Result;
 use crate::render;
 use crate::words::{escaped, nearest};
 
+/// Names that a warning lists.
+const KNOWN_MAX: usize = 10;
+
+/// A range in the words of a sentence: `the last hour`.
+pub(crate) fn range_words(text: Option<&str>) -> String {
+    match text {
+        Some("1h") => "the last hour".to_owned(),
+        Some("1d" | "24h") => "the last day".to_owned(),
+        Some(text) if text.starts_with(|c: char| c.is_ascii_digit()) && !text.contains(['-', '.']) => {
+            format!("the last {text}")
+        }
+        _ => "this range".to_owned(),
+    }
+}
+
 /// A question as far as it decides what there could have been.
 pub(crate) struct Asked<'a> {
     /// The window.
@@ -21,6 +36,8 @@ pub(crate) struct Asked<'a> {
     pub kinds: Kinds,
     /// Zone of printed times.
     pub zone: &'a Zone,
+    /// The window in words: `the last hour`.
+    pub words: String,
 }
 
 impl Asked<'_> {
@@ -46,7 +63,12 @@ impl Asked<'_> {
         for known in self.unknown(store, |values| empty || values.len() > 1)? {
             let near = known.near.map(|near| format!("; did you mean \"{}\"?", escaped(&near))).unwrap_or_default();
             let (label, asked) = (known.label.name(), escaped(&known.asked));
-            context.warn("no_match", format!("no events with {label} \"{asked}\" in this range{near}"));
+            let shown: Vec<String> = known.values.iter().take(KNOWN_MAX).map(|v| escaped(v)).collect();
+            let more = if known.values.len() > KNOWN_MAX { ", …" } else { "" };
+            let values = if shown.is_empty() { String::new() } else { format!(" known: {}{more}", shown.join(", ")) };
+            let end = if near.is_empty() && !values.is_empty() { ";" } else { "" };
+            context
+                .warn("no_match", format!("no events with {label}=\"{asked}\" in {}{near}{end}{values}", self.words));
         }
         Ok(())
     }

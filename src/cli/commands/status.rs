@@ -6,7 +6,7 @@ use ax_storage::query::series::Series;
 
 use crate::cli::args::{SpanArgs, StatusArgs, StatusFormat};
 use crate::cli::commands::elapsed_ms;
-use crate::cli::commands::nothing::Asked;
+use crate::cli::commands::nothing::{Asked, range_words};
 use crate::cli::context::Context;
 use crate::dashboard::{Only, StatusQuestion, StatusSeries, Upkeep};
 use crate::error::Result;
@@ -29,7 +29,13 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<u8> {
     };
     let mut view = question.view(&series, upkeep, context.now(), elapsed_ms(context));
     let empty = view.data.is_empty() && view.events == 0;
-    let asked = Asked { range: question.range, only: &question.only, kinds: Kinds::ALL, zone: &question.zone };
+    let asked = Asked {
+        range: question.range,
+        only: &question.only,
+        kinds: Kinds::ALL,
+        zone: &question.zone,
+        words: range_words(Some(&question.range_text)),
+    };
     if let Some(store) = store.as_ref().filter(|_| context.json() || !empty) {
         asked.warn_of_unknown(store, empty, context)?;
     }
