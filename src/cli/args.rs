@@ -42,6 +42,7 @@ const MONITOR_HELP: &str = "\
   \u{1b}[1mstatus\u{1b}[0m       How every provider is doing now; what `ax monitor` alone shows
   \u{1b}[1mmetrics\u{1b}[0m      One metric, such as latency or cost, as table, chart or JSON
   \u{1b}[1mevents\u{1b}[0m       The newest single events
+  \u{1b}[1mexplain\u{1b}[0m      What a query means, and what it would read
 
 \u{1b}[1;4mFeed\u{1b}[0m
   \u{1b}[1mrecord\u{1b}[0m       Take events as they happen, from flags or NDJSON on stdin
@@ -58,6 +59,7 @@ const MONITOR_HELP: &str = "\
   \u{1b}[1mconfig\u{1b}[0m       The settings file: path, show, init, validate
   \u{1b}[1mcompletions\u{1b}[0m  Completion script for a shell
   \u{1b}[1mman\u{1b}[0m          Manual page
+  \u{1b}[1mhelp\u{1b}[0m         The query language (help query)
 
 \u{1b}[1;4mEverywhere\u{1b}[0m
   \u{1b}[1m--store\u{1b}[0m DIR  \u{1b}[1m--config\u{1b}[0m FILE Where the store and the settings are
@@ -121,6 +123,7 @@ pub(crate) enum Command {
     Status(StatusArgs),
     Metrics(MetricsArgs),
     Events(EventsArgs),
+    Explain(ExplainArgs),
     Record(Box<RecordArgs>),
     Import(ImportArgs),
     Export(ExportArgs),
@@ -131,6 +134,7 @@ pub(crate) enum Command {
     Config(ConfigArgs),
     Completions(CompletionsArgs),
     Man(ManArgs),
+    Help(HelpArgs),
 }
 
 impl Command {
@@ -302,6 +306,38 @@ pub(crate) struct EventsArgs {
     /// How many
     #[arg(short = 'n', long = "limit", value_name = "N", default_value_t = 20)]
     pub limit: usize,
+}
+
+/// Show what a query means and what it would read; opens no store
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor explain 'latency{provider=\"claude\"} [7d] p95 every 1h'
+  ax monitor explain --as condition 'error_rate > baseline * 3 for 5m'
+  echo 'provider=claude AND latency>1000' | ax monitor explain - --json")]
+pub(crate) struct ExplainArgs {
+    /// The query; `-` reads it from stdin
+    #[arg(value_name = "QUERY", allow_hyphen_values = true)]
+    pub query: String,
+    /// What it is meant to be
+    #[arg(long = "as", value_name = "KIND", default_value = "query")]
+    pub kind: TextKind,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TextKind {
+    #[default]
+    Query,
+    Filter,
+    Condition,
+}
+
+/// The query language, or the help of a command
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct HelpArgs {
+    /// `query`, or a command
+    #[arg(value_name = "TOPIC")]
+    pub topic: Option<String>,
 }
 
 /// Take events as they happen: one from flags, or NDJSON from stdin

@@ -6,6 +6,7 @@
 mod answer;
 mod empty;
 mod events;
+mod explain;
 mod metrics;
 mod status;
 mod step;
@@ -21,6 +22,7 @@ pub use answer::{
 };
 pub use empty::{Emptiness, Known};
 pub use events::{EventView, EventsView};
+pub use explain::{ExplainView, ReadView};
 pub use metrics::Shown;
 pub use status::{
     CacheView, LatencyView, ModelView, ProviderView, RateLimitView, State, StatusQuestion, StatusSeries, StatusView,

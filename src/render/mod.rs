@@ -4,6 +4,7 @@ mod axis;
 mod chart;
 mod empty;
 mod events;
+mod explain;
 mod metrics;
 mod number;
 mod spark;
@@ -14,6 +15,7 @@ mod when;
 
 pub use empty::empty;
 pub use events::{event_lines, events};
+pub use explain::explain;
 pub use metrics::{metrics_chart, metrics_line, metrics_table};
 pub use number::{count, duration_ms, figure, money, number, percent, value};
 pub use spark::{bar, sparkline};

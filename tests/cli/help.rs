@@ -16,6 +16,7 @@ fn the_overview_fits_a_screen() {
       status       How every provider is doing now; what `ax monitor` alone shows
       metrics      One metric, such as latency or cost, as table, chart or JSON
       events       The newest single events
+      explain      What a query means, and what it would read
 
     Feed
       record       Take events as they happen, from flags or NDJSON on stdin
@@ -32,6 +33,7 @@ fn the_overview_fits_a_screen() {
       config       The settings file: path, show, init, validate
       completions  Completion script for a shell
       man          Manual page
+      help         The query language (help query)
 
     Everywhere
       --store DIR  --config FILE Where the store and the settings are

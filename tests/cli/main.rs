@@ -8,6 +8,7 @@ mod demo;
 mod help;
 mod hostile;
 mod output;
+mod queries;
 mod record;
 mod screens;
 mod serve;

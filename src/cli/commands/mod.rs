@@ -5,7 +5,9 @@ mod completions;
 mod config;
 mod demo;
 mod events;
+mod explain;
 mod export;
+mod help;
 mod import;
 mod man;
 mod metrics;
@@ -30,6 +32,8 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Status(args) => status::run(args, context),
         Command::Metrics(args) => metrics::run(args, context),
         Command::Events(args) => events::run(args, context),
+        Command::Explain(args) => explain::run(args, context),
+        Command::Help(args) => help::run(args, context),
         Command::Export(args) => export::run(args, context),
         Command::Import(args) => import::run(args, context),
         Command::Demo(args) => demo::run(args, context),

@@ -42,6 +42,8 @@ pub fn outline(plan: &Plan, now: Timestamp, zone: &Zone, kept: Kept) -> Result<O
     for cover in [Some(&main), dist.as_ref()].into_iter().flatten() {
         count(cover, zone, &mut out);
     }
+    let place = |name: &str| Table::ALL.iter().position(|t| t.name() == name);
+    out.buckets.sort_by_key(|(name, _)| std::cmp::Reverse(place(name)));
     Ok(out)
 }
 
@@ -51,6 +53,9 @@ fn count(cover: &Cover, zone: &Zone, out: &mut Outline) {
         match piece.from {
             From::Table(table) => {
                 let n = buckets(table.tier(), inside, zone);
+                if n == 0 {
+                    continue;
+                }
                 match out.buckets.iter_mut().find(|(name, _)| *name == table.name()) {
                     Some((_, sum)) => *sum += n,
                     None => out.buckets.push((table.name(), n)),
