@@ -103,14 +103,14 @@ pub(super) fn decode_within(
     let mut total = 0_u64;
     while !input.is_empty() {
         let token = input.number()?;
-        let (gap, count) = match token & 0b11 {
-            0b11 => {
+        let (gap, count) = match token & RUN {
+            RUN => {
                 let index = seek(next, token >> 2, last)?;
                 let sum = decode_run(&mut input, index, last, &mut next, &mut each)?;
                 total = total.checked_add(sum).ok_or(OVERFLOW)?;
                 continue;
             }
-            0b01 => (token >> 2, count_after(&mut input)?),
+            HEAVY => (token >> 2, count_after(&mut input)?),
             _ => (token >> 1, 1),
         };
         let index = seek(next, gap, last)?;
@@ -121,23 +121,27 @@ pub(super) fn decode_within(
     Ok(total)
 }
 
+/// The low bits of a token: one bucket whose count follows, and a run.
+pub(super) const HEAVY: u64 = 0b01;
+pub(super) const RUN: u64 = 0b11;
+
 const OVERFLOW: Malformed = Malformed("the counts of a histogram overflow");
 
 /// The bucket `gap` after `next`.
 #[inline]
-fn seek(next: u64, gap: u64, last: u32) -> Result<u32, Malformed> {
+pub(super) fn seek(next: u64, gap: u64, last: u32) -> Result<u32, Malformed> {
     // `gap` is below 2^63 and `next` below 2^32, so the sum cannot overflow.
     let index = next + gap;
     if index > u64::from(last) { Err(Malformed("a histogram index is out of range")) } else { Ok(index as u32) }
 }
 
 #[inline]
-fn count_after(input: &mut Input<'_>) -> Result<u64, Malformed> {
+pub(super) fn count_after(input: &mut Input<'_>) -> Result<u64, Malformed> {
     input.number()?.checked_add(2).ok_or(OVERFLOW)
 }
 
 /// How many buckets a run has, which must all be in range.
-fn run_span(input: &mut Input<'_>, first: u32, last: u32) -> Result<u32, Malformed> {
+pub(super) fn run_span(input: &mut Input<'_>, first: u32, last: u32) -> Result<u32, Malformed> {
     let span = input.small_number()?;
     if span == 0 || span - 1 > last - first {
         return Err(Malformed("a run of a histogram is out of range"));
@@ -202,14 +206,14 @@ impl<'a> Entries<'a> {
                 return Ok(None);
             }
             let token = self.input.number()?;
-            let (gap, count) = match token & 0b11 {
-                0b11 => {
+            let (gap, count) = match token & RUN {
+                RUN => {
                     let index = seek(self.next, token >> 2, self.last)?;
                     self.next = u64::from(index);
                     self.run = run_span(&mut self.input, index, self.last)?;
                     return self.in_run(true);
                 }
-                0b01 => (token >> 2, count_after(&mut self.input)?),
+                HEAVY => (token >> 2, count_after(&mut self.input)?),
                 _ => (token >> 1, 1),
             };
             let index = seek(self.next, gap, self.last)?;

@@ -11,6 +11,7 @@ mod accumulator;
 mod builder;
 mod codec;
 mod geometry;
+mod seeker;
 mod sparse;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! A cell's distribution as its bytes hold it, to be poured into an accumulator or walked.
 
 use super::codec::{Entries, decode_within};
+use super::seeker::Seeker;
 use super::{Accumulator, Counts, INDEX_END, Malformed, index_of};
 
 /// Most values that a cell keeps one by one instead of as a histogram.
@@ -147,6 +148,15 @@ impl<'a> Histogram<'a> {
             }
         };
         Kept { histogram: Histogram { count: self.count, form }, range }
+    }
+
+    /// Where a search for ranks begins; `None` when its values are kept one by one.
+    pub(super) fn seeker(&self) -> Option<Seeker<'a>> {
+        match self.form {
+            Form::Few(_) => None,
+            Form::Inner { min, max, bytes } => Some(Seeker::new(bytes, Some((index_of(min), index_of(max))))),
+            Form::Whole { bytes } => Some(Seeker::new(bytes, None)),
+        }
     }
 
     /// The entries one by one, for who may stop early.

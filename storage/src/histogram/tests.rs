@@ -97,10 +97,6 @@ proptest! {
         let mut dense = vec![None; ppm.len()];
         sum.quantiles(&ppm, min, max, &mut dense);
         prop_assert_eq!(&walked, &dense);
-        let mut poured = Accumulator::default();
-        Walker::default().quantiles_into(&cells, &ppm, min, max, &mut walked, &mut poured).unwrap();
-        prop_assert_eq!(&walked, &dense);
-        prop_assert_eq!((poured.total(), poured.iter().collect::<Counts>()), (sum.total(), sum.iter().collect()));
         for (&ppm, answer) in ppm.iter().zip(dense) {
             let expected = (!all.is_empty()).then(|| crate_at_rank(&oracle, rank(oracle.len(), ppm)).clamp(min, max));
             prop_assert_eq!(answer, expected, "{} ppm", ppm);

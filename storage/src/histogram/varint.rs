@@ -52,6 +52,18 @@ impl<'a> Input<'a> {
         self.rest.is_empty()
     }
 
+    /// The next eight bytes as a little-endian number, where there are as many.
+    #[inline]
+    pub(crate) fn word(&self) -> Option<u64> {
+        self.rest.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
+    }
+
+    /// Passes over `len` bytes, at most as many as there are.
+    #[inline]
+    pub(crate) fn pass(&mut self, len: usize) {
+        self.rest = self.rest.get(len..).unwrap_or(&[]);
+    }
+
     /// The next number.
     #[inline]
     pub(crate) fn number(&mut self) -> Result<u64, Malformed> {

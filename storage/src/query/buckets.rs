@@ -12,6 +12,7 @@ use super::series;
 use super::source::{Source, Table};
 use crate::bucket::codec::{BucketView, Damaged, DetailView, DistView, RequestView, RowKey};
 use crate::bucket::{CacheCell, DetailCell, Measure, RateCell, Stat};
+use crate::histogram::Histogram;
 use crate::row::NameId;
 use crate::time::{TimeRange, Timestamp};
 
@@ -26,6 +27,8 @@ pub(crate) struct Gathering<'a, 'p> {
     pub(crate) by_error: bool,
     pub(crate) read: series::Source,
     pub(crate) missing: Vec<String>,
+    /// Buckets among it.
+    pub(crate) damaged: u64,
     /// Why a segment could not be opened, the first one.
     pub(crate) lost: Option<QueryError>,
     /// Limiter decisions, kept for counting bursts.
@@ -41,6 +44,13 @@ pub(crate) struct Wanted {
     pub(crate) numbers: bool,
     /// Values of the quantiles' measure.
     pub(crate) values: bool,
+    /// These values for what groups add up to over all steps, when that is counted apart.
+    pub(crate) totals: bool,
+}
+
+impl Wanted {
+    /// Nothing.
+    pub(crate) const NOTHING: Self = Self { numbers: false, values: false, totals: false };
 }
 
 impl Gathering<'_, '_> {
@@ -98,7 +108,7 @@ impl Gathering<'_, '_> {
                 }
                 Table::DistHour | Table::DistDay => {
                     self.read.dist_buckets += 1;
-                    DistView::parse(bytes, &key).map(|view| self.add_dist(&view, labels, step))
+                    DistView::parse(bytes, &key).map(|view| self.add_dist(&view, labels, step, wanted))
                 }
                 Table::DetailDay => {
                     self.read.detail_buckets += 1;
@@ -112,6 +122,7 @@ impl Gathering<'_, '_> {
                 Ok(Err(Problem::Damaged(damage))) => Err(damaged(table, provider, start, &damage)),
                 Err(damage) if damage != Damaged::Checksum => Err(damaged(table, provider, start, &damage)),
                 Err(damage) => {
+                    self.damaged += 1;
                     self.missing.push(damaged(table, provider, start, &damage).to_string());
                     Ok(())
                 }
@@ -133,13 +144,13 @@ impl Gathering<'_, '_> {
                 self.add_request(&cell, labels, needed, step, wanted)?;
             }
         }
-        if self.conditions.wants(Kind::Cache) {
+        if wanted.numbers && self.conditions.wants(Kind::Cache) {
             let mut cells = view.caches();
             while let Some((model, cell)) = cells.next()? {
                 self.add_cache(model, &cell, labels, step)?;
             }
         }
-        if self.conditions.wants(Kind::Rate) {
+        if wanted.numbers && self.conditions.wants(Kind::Rate) {
             let mut cells = view.rates();
             while let Some((kind, cell)) = cells.next()? {
                 self.add_rate(kind, &cell, labels, step)?;
@@ -174,7 +185,7 @@ impl Gathering<'_, '_> {
         labels[Label::ServiceTier as usize] = self.store_name(needed, Label::ServiceTier, view.key.service_tier)?;
         labels[Label::Status as usize] = status(view.key.ok);
         if self.by_error && !view.key.ok {
-            return self.add_failures(view, labels, step);
+            return if wanted.numbers { self.add_failures(view, labels, step) } else { Ok(()) };
         }
         let Some(cell) = self.cell(Kind::Request, &labels, step)? else { return Ok(()) };
         if wanted.numbers {
@@ -191,13 +202,23 @@ impl Gathering<'_, '_> {
                 }
             }
         }
-        if wanted.values {
+        if wanted.values || wanted.totals {
             let histogram = match self.quantile() {
                 Some(Measure::Latency) => view.latency()?,
                 Some(Measure::Ttft) => view.ttft()?,
                 _ => return Ok(()),
             };
-            self.cells.distributions.add(cell, &histogram).map_err(Damaged::from)?;
+            self.add_histogram(cell, &histogram, wanted)?;
+        }
+        Ok(())
+    }
+
+    fn add_histogram(&mut self, cell: CellId, histogram: &Histogram<'_>, wanted: Wanted) -> Result<(), Damaged> {
+        if wanted.values {
+            self.cells.distributions.add(cell, histogram)?;
+        }
+        if wanted.totals {
+            self.cells.distributions.add_to_total(cell, histogram)?;
         }
         Ok(())
     }
@@ -266,7 +287,13 @@ impl Gathering<'_, '_> {
         Ok(())
     }
 
-    fn add_dist(&mut self, view: &DistView<'_>, mut labels: Labels, step: usize) -> Result<(), Problem> {
+    fn add_dist(
+        &mut self,
+        view: &DistView<'_>,
+        mut labels: Labels,
+        step: usize,
+        wanted: Wanted,
+    ) -> Result<(), Problem> {
         let needed = self.conditions.labels(Kind::Request, self.plan);
         let mut cells = view.cells();
         while let Some(from) = cells.next()? {
@@ -274,7 +301,7 @@ impl Gathering<'_, '_> {
             labels[Label::Status as usize] = status(from.ok);
             if let Some(cell) = self.cell(Kind::Request, &labels, step)? {
                 let histogram = if self.quantile() == Some(Measure::Cost) { &from.cost } else { &from.tokens };
-                self.cells.distributions.add(cell, histogram).map_err(Damaged::from)?;
+                self.add_histogram(cell, histogram, wanted)?;
             }
         }
         Ok(())

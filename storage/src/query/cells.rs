@@ -70,6 +70,11 @@ impl Cells {
         Ok(cells)
     }
 
+    /// See [`Distributions::count_totals_apart`].
+    pub(crate) fn count_totals_apart(&mut self) {
+        self.distributions.count_totals_apart(self.steps());
+    }
+
     pub(crate) fn steps(&self) -> usize {
         self.edges.len() - 1
     }

@@ -1,11 +1,14 @@
 //! Histograms of many cells, gathered in any order and turned into quantiles at the end.
 //!
 //! A dense array for each of thousands of cells would cost more to clear than all there is to read. So
-//! bytes of histograms are only copied while buckets are scanned. At the end each (group, step) cell,
-//! usually one large histogram and a few small ones, is walked in place, and what it passes is added to
-//! one array for its group, used over and over. Single values are only noted with their cell, and
-//! ordered by cell at the end: within a cell an array orders them, or a sort where they are few.
-//! Without steps the first few groups have an array of their own from the start.
+//! bytes of histograms are only copied while buckets are scanned. At the end ranks are sought in place
+//! in each (group, step) cell, usually one large histogram and a few small ones. Single values are only
+//! noted with their cell, and ordered by cell at the end: within a cell an array orders them, or a sort
+//! where they are few. Without steps the first few groups have an array of their own from the start.
+//!
+//! What groups add up to over all steps comes from wider buckets where there are any (see
+//! [`Distributions::count_totals_apart`]), else from pouring all of their cells into one array, used
+//! over and over.
 
 use super::QueryError;
 use crate::histogram::{Accumulator, Histogram, Kept, Malformed, Walker, index_of, midpoint, rank};
@@ -51,6 +54,14 @@ pub(crate) struct Distributions {
     merged: Vec<(u64, u64)>,
     /// More than may be kept has come; nothing is taken any more.
     full: bool,
+    /// The same values by group, when they are counted apart.
+    totals: Option<Totals>,
+}
+
+#[derive(Debug)]
+struct Totals {
+    steps: u32,
+    of_groups: Box<Distributions>,
 }
 
 fn cell_and_index(cell: u32, index: u32) -> u64 {
@@ -70,6 +81,26 @@ impl Distributions {
             singles: Vec::new(),
             merged: Vec::new(),
             full: false,
+            totals: None,
+        }
+    }
+
+    /// From now on what groups add up to is counted on its own, by [`Distributions::add_to_total`], but
+    /// for single values, which count for both.
+    pub(crate) fn count_totals_apart(&mut self, steps: usize) {
+        self.totals = Some(Totals { steps: steps as u32, of_groups: Box::new(Self::new(false)) });
+    }
+
+    /// Forgets what was counted on its own: groups are what their cells add up to.
+    pub(crate) fn count_totals_together(&mut self) {
+        self.totals = None;
+    }
+
+    /// Adds a histogram to what the group of a cell adds up to, if that is counted on its own.
+    pub(crate) fn add_to_total(&mut self, cell: u32, histogram: &Histogram<'_>) -> Result<(), Malformed> {
+        match &mut self.totals {
+            Some(totals) => totals.of_groups.add(cell / totals.steps, histogram),
+            None => Ok(()),
         }
     }
 
@@ -78,7 +109,8 @@ impl Distributions {
     /// # Errors
     /// [`QueryError::TooManyValues`].
     pub(crate) fn check(&self) -> Result<(), QueryError> {
-        if self.full { Err(QueryError::TooManyValues) } else { Ok(()) }
+        let full = self.full || self.totals.as_ref().is_some_and(|totals| totals.of_groups.full);
+        if full { Err(QueryError::TooManyValues) } else { Ok(()) }
     }
 
     fn dense(&mut self, cell: u32) -> Option<&mut Accumulator> {
@@ -123,6 +155,9 @@ impl Distributions {
         if let Some(sum) = self.dense(cell) {
             return sum.add_value(value);
         }
+        if let Some(totals) = &mut self.totals {
+            totals.of_groups.add_value(cell / totals.steps, value)?;
+        }
         self.singles.push(cell_and_index(cell, index_of(value)));
         if self.singles.len() >= self.limits.singles { self.merge() } else { Ok(()) }
     }
@@ -158,12 +193,7 @@ impl Distributions {
 
     /// Quantiles `ppm` of every cell, every group and all together, and how many values of each group
     /// lie above each of `above`.
-    pub(crate) fn quantiles(
-        mut self,
-        ppm: &[u32],
-        above: &[u64],
-        cells: &impl Bounds,
-    ) -> Result<Quantiles, QueryError> {
+    pub(crate) fn quantiles(mut self, ppm: &[u32], above: &[u64], cells: &dyn Bounds) -> Result<Quantiles, QueryError> {
         self.check()?;
         self.finish(ppm, above, cells).map_err(|m| QueryError::Damaged {
             file: "monitor.redb".into(),
@@ -172,11 +202,16 @@ impl Distributions {
         })
     }
 
-    fn finish(&mut self, ppm: &[u32], above: &[u64], cells: &impl Bounds) -> Result<Quantiles, Malformed> {
+    fn finish(&mut self, ppm: &[u32], above: &[u64], cells: &dyn Bounds) -> Result<Quantiles, Malformed> {
         let (groups, steps) = cells.shape();
+        let totals = self.totals.take();
+        let mut out = match totals {
+            Some(mut totals) => totals.of_groups.finish(ppm, above, &OneStep(cells))?,
+            None => Quantiles::default(),
+        };
+        let apart = !out.groups.is_empty();
         self.parts.sort_by_key(|&(cell, _)| cell);
         let singles = by_cell(std::mem::take(&mut self.singles), groups * steps);
-        let mut out = Quantiles { groups: Vec::with_capacity(groups), ..Quantiles::default() };
         let (mut all, mut group_sum, mut work) = (Accumulator::default(), Accumulator::default(), Work::default());
         let mut rest = Content { bytes: &self.bytes, parts: &self.parts, merged: &self.merged, singles: &singles };
         for group in 0..groups {
@@ -185,10 +220,15 @@ impl Distributions {
             for step in 0..steps {
                 let mine = rest.split_off((group * steps + step) as u32);
                 if self.stepped {
-                    points.push(work.cell(&mine, ppm, cells.cell_bounds(group, step), &mut group_sum)?);
-                } else {
+                    points.push(work.cell(&mine, ppm, cells.cell_bounds(group, step))?);
+                }
+                if !apart {
                     mine.pour(&mut group_sum)?;
                 }
+            }
+            if apart {
+                out.groups[group].1 = points;
+                continue;
             }
             let sum = match self.dense.get(group) {
                 Some(dense) if !self.stepped => dense,
@@ -197,12 +237,12 @@ impl Distributions {
             let (min, max) = cells.group_bounds(group);
             out.groups.push((quantiles_of(sum, ppm, min, max), points));
             out.above.push(above.iter().map(|bound| sum.count_above(*bound)).collect());
-            for (index, count) in sum.iter() {
-                all.add(index, count)?;
-            }
+            all.add_all(sum)?;
         }
-        let (min, max) = cells.all_bounds();
-        out.all = quantiles_of(&all, ppm, min, max);
+        if !apart {
+            let (min, max) = cells.all_bounds();
+            out.all = quantiles_of(&all, ppm, min, max);
+        }
         Ok(out)
     }
 }
@@ -267,31 +307,23 @@ struct Work {
 }
 
 impl Work {
-    /// Quantiles of a cell whose content is also added to `total`.
-    fn cell(
-        &mut self,
-        mine: &Content<'_>,
-        ppm: &[u32],
-        (min, max): (u64, u64),
-        total: &mut Accumulator,
-    ) -> Result<Answer, Malformed> {
+    /// Quantiles of a cell.
+    fn cell(&mut self, mine: &Content<'_>, ppm: &[u32], (min, max): (u64, u64)) -> Result<Answer, Malformed> {
         let mut answer = Vec::new();
         let values = mine.merged.len() + mine.singles.len();
         if values == 0 && mine.parts.len() <= WALKED_MAX {
             let mut histograms = [Histogram::EMPTY; WALKED_MAX];
             histograms.iter_mut().zip(mine.parts).for_each(|(to, (_, kept))| *to = kept.get(mine.bytes));
-            self.walker.quantiles_into(&histograms[..mine.parts.len()], ppm, min, max, &mut answer, total)?;
+            self.walker.quantiles(&histograms[..mine.parts.len()], ppm, min, max, &mut answer)?;
         } else if mine.parts.is_empty() && values <= SORTED_MAX {
             self.sorted.clear();
             self.sorted.extend(mine.merged.iter().map(|&(key, count)| (key as u32, count)));
             self.sorted.extend(mine.singles.iter().map(|&key| (key as u32, 1)));
             self.sorted.sort_unstable_by_key(|&(index, _)| index);
-            total.add_counts(&self.sorted)?;
             quantiles_of_sorted(&self.sorted, ppm, min, max, &mut answer);
         } else {
             self.sum.clear();
             mine.pour(&mut self.sum)?;
-            self.sum.iter().try_for_each(|(index, count)| total.add(index, count))?;
             answer = quantiles_of(&self.sum, ppm, min, max);
         }
         Ok(answer)
@@ -325,6 +357,27 @@ pub(crate) trait Bounds {
     fn cell_bounds(&self, group: usize, step: usize) -> (u64, u64);
     fn group_bounds(&self, group: usize) -> (u64, u64);
     fn all_bounds(&self) -> (u64, u64);
+}
+
+/// Bounds of groups as if there were no steps.
+struct OneStep<'b>(&'b dyn Bounds);
+
+impl Bounds for OneStep<'_> {
+    fn shape(&self) -> (usize, usize) {
+        (self.0.shape().0, 1)
+    }
+
+    fn cell_bounds(&self, group: usize, _: usize) -> (u64, u64) {
+        self.group_bounds(group)
+    }
+
+    fn group_bounds(&self, group: usize) -> (u64, u64) {
+        self.0.group_bounds(group)
+    }
+
+    fn all_bounds(&self) -> (u64, u64) {
+        self.0.all_bounds()
+    }
 }
 
 /// One value a quantile, in the order of the plan.

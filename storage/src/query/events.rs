@@ -60,11 +60,12 @@ fn count(source: &dyn Source, plan: &Plan) -> Result<(u64, Vec<String>), QueryEr
         by_error: true,
         read: series::Source::default(),
         missing: Vec::new(),
+        damaged: 0,
         lost: None,
         decisions: Vec::new(),
         newest: None,
     };
-    let wanted = Wanted { numbers: true, values: false };
+    let wanted = Wanted { numbers: true, ..Wanted::NOTHING };
     gathering.add_raw(&[plan.range], wanted)?;
     gathering.add_backlog(plan.range, wanted)?;
     let counts = *gathering.cells.counters(0);

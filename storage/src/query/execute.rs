@@ -3,7 +3,7 @@
 use super::QueryError;
 use super::buckets::{Gathering, Wanted};
 use super::cells::Cells;
-use super::cover::{Cover, From, Reachable, cover, cover_like};
+use super::cover::{Cover, From, Piece, Reachable, cover, cover_like};
 use super::filter::Kind;
 use super::names::LabelNames;
 use super::plan::{Plan, STEPS_MAX};
@@ -14,7 +14,10 @@ use super::steps::StepGrid;
 use crate::bucket::Measure;
 use crate::time::{Tier, TimeRange, Timestamp};
 
-const EVERYTHING: Wanted = Wanted { numbers: true, values: true };
+const NUMBERS: Wanted = Wanted { numbers: true, ..Wanted::NOTHING };
+const VALUES: Wanted = Wanted { values: true, ..Wanted::NOTHING };
+const EVERYTHING: Wanted = Wanted { numbers: true, values: true, totals: false };
+const TOTALS: Wanted = Wanted { totals: true, ..Wanted::NOTHING };
 
 /// See [`super::execute`].
 pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryError> {
@@ -34,6 +37,7 @@ pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryE
         by_error: matches!(route, Route::Tiers { by_error: true, .. }),
         read: series::Source::default(),
         missing: covers.missing(extent),
+        damaged: 0,
         lost: None,
         decisions: Vec::new(),
         newest: (extent.start < extent.end).then(|| extent.end.minus_ms(1)),
@@ -138,6 +142,8 @@ struct Covers {
     main: Cover,
     /// Where the values of the quantiles' measure come from, when elsewhere.
     dist: Option<Cover>,
+    /// Where these come from without steps, when that takes fewer buckets.
+    totals: Option<Cover>,
 }
 
 impl Covers {
@@ -173,13 +179,19 @@ impl Covers {
         }
         let main = cover(&reach, asked, extent, grid)?;
         if !matches!(route, Route::Tiers { dist: true, .. }) {
-            return Ok(Self { main, dist: None });
+            let stepped = plan.quantiles.is_some() && grid.is_some();
+            let totals = if stepped { fewer_buckets(&reach, &main, extent)? } else { None };
+            return Ok(Self { main, dist: None, totals });
         }
         let mut dist_reach = Reachable::new(zone, Some(raw_from));
         for table in [Table::DistDay, Table::DistHour] {
             dist_reach.add(table, source.span(table));
         }
-        Self::agree(&reach, &dist_reach, main, extent, grid)
+        let mut covers = Self::agree(&reach, &dist_reach, main, extent, grid)?;
+        if let (Some(dist), Some(_)) = (&covers.dist, grid) {
+            covers.totals = fewer_buckets(&dist_reach, dist, extent)?;
+        }
+        Ok(covers)
     }
 
     /// Widens both covers until they have the same window and steps.
@@ -193,13 +205,13 @@ impl Covers {
         for _ in 0..4 {
             let dist = cover(dist_reach, main.window, extent, grid)?;
             if dist.window == main.window && dist.edges == main.edges {
-                return Ok(Self { main, dist: Some(dist) });
+                return Ok(Self { main, dist: Some(dist), totals: None });
             }
             main = cover(reach, dist.window, extent, grid)?;
         }
         // One begins where the other has only wider buckets: what is not in both is named as missing.
         let dist = cover_like(dist_reach, &main, extent);
-        Ok(Self { main, dist: Some(dist) })
+        Ok(Self { main, dist: Some(dist), totals: None })
     }
 
     /// What of the window nothing is left of.
@@ -215,17 +227,42 @@ impl Covers {
     fn gather(&self, to: &mut Gathering<'_, '_>) -> Result<(), QueryError> {
         let Some(dist) = &self.dist else {
             to.add_buckets(&self.main, EVERYTHING)?;
+            self.gather_totals(to)?;
             to.add_raw(&raw_ranges(&self.main), EVERYTHING)?;
             return to.add_backlog(self.main.window, EVERYTHING);
         };
-        let numbers = Wanted { numbers: true, values: false };
-        let values = Wanted { numbers: false, values: true };
-        to.add_buckets(&self.main, numbers)?;
-        to.add_raw(&raw_ranges(&self.main), numbers)?;
-        to.add_buckets(dist, values)?;
-        to.add_raw(&raw_ranges(dist), values)?;
+        to.add_buckets(&self.main, NUMBERS)?;
+        to.add_raw(&raw_ranges(&self.main), NUMBERS)?;
+        to.add_buckets(dist, VALUES)?;
+        self.gather_totals(to)?;
+        to.add_raw(&raw_ranges(dist), VALUES)?;
         to.add_backlog(self.main.window, EVERYTHING)
     }
+
+    /// Adds what groups add up to over all steps from wider buckets, before any single value comes.
+    /// Where some bucket is damaged it is left to the steps: the parts must make the whole.
+    fn gather_totals(&self, to: &mut Gathering<'_, '_>) -> Result<(), QueryError> {
+        let Some(totals) = self.totals.as_ref().filter(|_| to.damaged == 0) else { return Ok(()) };
+        let (read, missing) = (to.read, to.missing.len());
+        to.cells.count_totals_apart();
+        to.add_buckets(totals, TOTALS)?;
+        if to.damaged > 0 {
+            to.cells.distributions.count_totals_together();
+            to.missing.truncate(missing);
+            to.read = read;
+        }
+        Ok(())
+    }
+}
+
+/// A cover of the same window without steps, if it takes wider buckets and the same single events.
+fn fewer_buckets(reach: &Reachable, stepped: &Cover, extent: TimeRange) -> Result<Option<Cover>, QueryError> {
+    let whole = cover(reach, stepped.window, extent, None)?;
+    let rest = |cover: &Cover| -> Vec<Piece> {
+        cover.pieces.iter().filter(|p| !matches!(p.from, From::Table(_))).copied().collect()
+    };
+    let same = whole.window == stepped.window && rest(&whole) == rest(stepped);
+    Ok((same && whole.pieces != stepped.pieces).then_some(whole))
 }
 
 /// The parts of a cover that are read event by event.
