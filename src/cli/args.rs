@@ -43,6 +43,7 @@ const MONITOR_HELP: &str = "\
   \u{1b}[1mmetrics\u{1b}[0m      One metric, such as latency or cost, as table, chart or JSON
   \u{1b}[1mevents\u{1b}[0m       The newest single events
   \u{1b}[1mexplain\u{1b}[0m      What a query means, and what it would read
+  \u{1b}[1mforecast\u{1b}[0m     What a series of days or hours will add up to
 
 \u{1b}[1;4mFeed\u{1b}[0m
   \u{1b}[1mrecord\u{1b}[0m       Take events as they happen, from flags or NDJSON on stdin
@@ -124,6 +125,7 @@ pub(crate) enum Command {
     Metrics(MetricsArgs),
     Events(EventsArgs),
     Explain(ExplainArgs),
+    Forecast(ForecastArgs),
     Record(Box<RecordArgs>),
     Import(ImportArgs),
     Export(ExportArgs),
@@ -338,6 +340,34 @@ pub(crate) struct HelpArgs {
     /// `query`, or a command
     #[arg(value_name = "TOPIC")]
     pub topic: Option<String>,
+}
+
+/// What a series of days or hours will add up to, and within which bounds
+///
+/// Reads lines of ts,value, one for each complete day or hour, the oldest first. Opens no store.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = "\
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor forecast --input spend.csv --horizon 30
+  ax monitor forecast --input - --horizon 24 --step 1h --json < requests.csv | jq .total")]
+pub(crate) struct ForecastArgs {
+    /// Lines of ts,value, also .gz; `-` is stdin
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub input: PathBuf,
+    /// How many steps ahead
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=9600))]
+    pub horizon: u32,
+    /// Width of a step
+    #[arg(long, value_name = "STEP", default_value = "1d")]
+    pub step: ForecastStep,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ForecastStep {
+    #[value(name = "1d")]
+    Day,
+    #[value(name = "1h")]
+    Hour,
 }
 
 /// Take events as they happen: one from flags, or NDJSON from stdin

@@ -7,6 +7,7 @@ mod answer;
 mod empty;
 mod events;
 mod explain;
+mod forecast;
 mod metrics;
 mod status;
 mod step;
@@ -23,6 +24,7 @@ pub use answer::{
 pub use empty::{Emptiness, Known};
 pub use events::{EventView, EventsView};
 pub use explain::{ExplainView, ReadView};
+pub use forecast::ForecastView;
 pub use metrics::Shown;
 pub use status::{
     CacheView, LatencyView, ModelView, ProviderView, RateLimitView, State, StatusQuestion, StatusSeries, StatusView,

@@ -50,6 +50,15 @@ pub enum Format {
     Csv,
 }
 
+/// Opens an input of another kind of text; what begins like gzip is read through it.
+///
+/// # Errors
+/// Those of the input.
+#[cfg(feature = "cli")]
+pub(crate) fn open_input(input: &Input) -> std::io::Result<impl std::io::Read> {
+    source::open(input).map(|opened| opened.reader)
+}
+
 /// Where events come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {

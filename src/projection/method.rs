@@ -33,16 +33,34 @@ struct Constants {
     drift: f64,
     /// How that grows with the horizon.
     drift_power: f64,
-    /// The 10th percentile in deviations: spend is skewed upwards.
+    /// Of a sum.
+    sum: Spread,
+    /// Of a single step, whose noise no other step evens out.
+    single: Spread,
+}
+
+/// The 10th and the 90th percentile in deviations: spend is skewed upwards.
+struct Spread {
     low: f64,
-    /// The 90th.
     high: f64,
 }
 
 const fn constants(step: Step) -> Constants {
     match step {
-        Step::Day => Constants { shrink: 0.75, drift: 0.12, drift_power: 0.25, low: -0.75, high: 1.24 },
-        Step::Hour => Constants { shrink: 0.25, drift: 0.15, drift_power: 0.0, low: -1.0, high: 1.68 },
+        Step::Day => Constants {
+            shrink: 0.75,
+            drift: 0.12,
+            drift_power: 0.25,
+            sum: Spread { low: -0.75, high: 1.24 },
+            single: Spread { low: -1.3, high: 1.85 },
+        },
+        Step::Hour => Constants {
+            shrink: 0.25,
+            drift: 0.15,
+            drift_power: 0.0,
+            sum: Spread { low: -1.0, high: 1.68 },
+            single: Spread { low: -1.22, high: 1.73 },
+        },
     }
 }
 
@@ -97,10 +115,12 @@ impl Fitted {
             after += w;
         }
         let steps: f64 = future.iter().map(|f| f.part).sum();
-        let total = self.estimate(figures.iter().sum(), variance, steps);
+        let total = self.estimate(figures.iter().sum(), variance, steps, &constants(self.step).sum);
         // Alone, a step carries what is missed of the steps before it.
         let alone = |i: usize, w: f64| (w * w) * (1.0 + i as f64 * self.carried * self.carried);
-        let point = |(i, (f, figure)): (usize, (&Future, &f64))| self.estimate(*figure, alone(i, weight(f)), f.part);
+        let point = |(i, (f, figure)): (usize, (&Future, &f64))| {
+            self.estimate(*figure, alone(i, weight(f)), f.part, &constants(self.step).single)
+        };
         let points = future.iter().zip(&figures).enumerate().map(point).collect();
         Projection { total, points, status: Status::Ok }
     }
@@ -112,13 +132,13 @@ impl Fitted {
     }
 
     /// Bounds of a sum over `steps` steps, whose noise alone has `variance` times that of one.
-    fn estimate(&self, sum: f64, variance: f64, steps: f64) -> Estimate {
+    fn estimate(&self, sum: f64, variance: f64, steps: f64, spread: &Spread) -> Estimate {
         let c = constants(self.step);
         let m = self.step.cycle() as f64;
         let short_history = (1.0 + 2.0 * m / self.history as f64).sqrt();
         let drift = c.drift * (steps / m).powf(c.drift_power) * short_history * sum;
         let deviation = (self.noise * self.noise * variance + drift * drift).sqrt();
-        let bounds = Bounds { low: (sum + c.low * deviation).max(0.0), high: sum + c.high * deviation };
+        let bounds = Bounds { low: (sum + spread.low * deviation).max(0.0), high: sum + spread.high * deviation };
         Estimate { estimate: sum, bounds: Some(bounds) }
     }
 }

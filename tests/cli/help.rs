@@ -17,6 +17,7 @@ fn the_overview_fits_a_screen() {
       metrics      One metric, such as latency or cost, as table, chart or JSON
       events       The newest single events
       explain      What a query means, and what it would read
+      forecast     What a series of days or hours will add up to
 
     Feed
       record       Take events as they happen, from flags or NDJSON on stdin

@@ -5,6 +5,7 @@
 
 mod config;
 mod demo;
+mod forecast;
 mod help;
 mod hostile;
 mod output;

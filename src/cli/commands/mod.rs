@@ -7,6 +7,7 @@ mod demo;
 mod events;
 mod explain;
 mod export;
+mod forecast;
 mod help;
 mod import;
 mod man;
@@ -35,6 +36,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Explain(args) => explain::run(args, context),
         Command::Help(args) => help::run(args, context),
         Command::Export(args) => export::run(args, context),
+        Command::Forecast(args) => forecast::run(args, context),
         Command::Import(args) => import::run(args, context),
         Command::Demo(args) => demo::run(args, context),
         Command::Record(args) => record::run(args, context),
