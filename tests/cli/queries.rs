@@ -245,3 +245,20 @@ fn the_query_language_has_a_page() {
     assert!(page.lines().all(|l| l.chars().count() <= 80), "{page}");
     assert!(page.contains("latency{provider=\"claude\"} [1h] p95"));
 }
+
+#[test]
+fn every_question_of_the_readme_is_answered() {
+    let readme = include_str!("../../README.md");
+    let section = readme.split("## Asking").nth(1).unwrap().split("\n## ").next().unwrap();
+    let block = section.split("```sh\n").nth(1).unwrap().split("```").next().unwrap();
+    let world = world();
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_ax")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let mut asked = 0;
+    for line in block.lines().filter(|l| !l.is_empty()) {
+        let done = world.shell(line, &path);
+        assert_eq!((done.code, done.err.as_str()), (Some(0), ""), "{line}: {done}");
+        asked += 1;
+    }
+    assert!(asked >= 10, "only {asked} commands in the README");
+}

@@ -84,6 +84,14 @@ impl World {
         self.done(output)
     }
 
+    /// Runs a line in a shell that finds `ax` on `path`.
+    pub(crate) fn shell(&self, line: &str, path: &str) -> Done {
+        let mut command = Command::new("sh");
+        let vars = self.vars.iter().map(|(n, v)| (n.as_str(), v.as_str()));
+        command.args(["-c", line]).env_clear().env("HOME", self.home.path()).env("PATH", path).envs(vars);
+        self.done(command.current_dir(self.home.path()).stdin(Stdio::null()).output().unwrap())
+    }
+
     fn done(&self, output: Output) -> Done {
         let home = self.home.path().to_str().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap().replace(home, "~");
