@@ -1,9 +1,11 @@
 //! The command line as types: every command, flag and help text.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use ax_storage::query::plan::Label;
+
+use crate::metric::Metric;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 /// `ax`: the program that holds `monitor`.
@@ -195,7 +197,7 @@ pub(crate) enum StatusFormat {
   ax monitor metrics requests --since 2025-11-10 --until 2025-11-12T12:00:00Z")]
 pub(crate) struct MetricsArgs {
     /// What to show: latency, error_rate, cost …
-    #[arg(value_name = "METRIC", conflicts_with = "query")]
+    #[arg(value_name = "METRIC", conflicts_with = "query", value_parser = MetricNames, hide_possible_values = true)]
     pub metric: Option<String>,
     /// A query: 'latency{provider="claude"} [1h] p95'; `-` reads it from stdin
     #[arg(short, long, value_name = "QUERY")]
@@ -225,6 +227,29 @@ pub(crate) struct MetricsArgs {
     /// Layout [default: chart on a terminal when there is one group, else table]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<MetricsFormat>,
+}
+
+/// Offers the metrics there are to completions; what is none of them is refused later, with a better
+/// sentence than clap's.
+#[derive(Clone)]
+struct MetricNames;
+
+impl clap::builder::TypedValueParser for MetricNames {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<String, clap::Error> {
+        clap::builder::StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
+        let all = Metric::ALL.iter().map(|m| clap::builder::PossibleValue::new(m.name()).help(m.info().meaning));
+        Some(Box::new(all))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use jiff::civil::Weekday;
 use serde::Deserialize;
 
 use crate::error::{Failure, Kind, Result, plain};
@@ -20,10 +21,40 @@ pub(crate) struct Config {
 pub(crate) struct Display {
     /// Zone of days and printed times.
     pub timezone: Option<String>,
+    /// The first day of a week.
+    pub week_start: Option<WeekStart>,
     /// Default of `--range`.
     pub range: Option<String>,
     /// Default of `--color`.
     pub color: Option<Color>,
+}
+
+/// The first day of a week.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WeekStart {
+    #[default]
+    Monday,
+    Saturday,
+    Sunday,
+}
+
+impl WeekStart {
+    pub(crate) const fn weekday(self) -> Weekday {
+        match self {
+            Self::Monday => Weekday::Monday,
+            Self::Saturday => Weekday::Saturday,
+            Self::Sunday => Weekday::Sunday,
+        }
+    }
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Monday => "monday",
+            Self::Saturday => "saturday",
+            Self::Sunday => "sunday",
+        }
+    }
 }
 
 /// When to colour.
@@ -36,7 +67,7 @@ pub(crate) enum Color {
 }
 
 /// Every word that can stand before `=` or in `[]`, for suggestions.
-const KEYS: &[&str] = &["display", "timezone", "range", "color"];
+const KEYS: &[&str] = &["display", "timezone", "week_start", "range", "color"];
 
 /// What `config init` writes.
 pub(crate) const TEMPLATE: &str = "\
@@ -45,6 +76,9 @@ pub(crate) const TEMPLATE: &str = "\
 [display]
 # Zone of days and printed times; without it TZ, then the system's.
 # timezone = \"Europe/Berlin\"
+
+# Where [week] starts: monday, saturday or sunday
+# week_start = \"monday\"
 
 # Time span when --range is not given: 15m, 1h, 7d, today, month …
 # range = \"1h\"
@@ -98,7 +132,11 @@ mod tests {
     #[test]
     fn the_template_is_a_valid_file_and_so_are_its_comments() {
         assert_eq!(parse(TEMPLATE, "t").unwrap(), Config::default());
-        let all = TEMPLATE.replace("# timezone", "timezone").replace("# range", "range").replace("# color", "color");
+        let all = TEMPLATE
+            .replace("# timezone", "timezone")
+            .replace("# range", "range")
+            .replace("# week_start", "week_start")
+            .replace("# color", "color");
         let config = parse(&all, "t").unwrap();
         assert_eq!(config.display.timezone.as_deref(), Some("Europe/Berlin"));
         assert_eq!(config.display.color, Some(Color::Auto));
@@ -109,7 +147,10 @@ mod tests {
         for (text, expected) in [
             ("[display]\ntimezon = \"UTC\"\n", "f, line 2: unknown setting 'timezon' | did you mean timezone?"),
             ("[dispaly]\nrange = \"1h\"\n", "f, line 1: unknown setting 'dispaly' | did you mean display?"),
-            ("[display]\nzzz = 1\n", "f, line 2: unknown setting 'zzz' | settings are timezone, range, color"),
+            (
+                "[display]\nzzz = 1\n",
+                "f, line 2: unknown setting 'zzz' | settings are timezone, week_start, range, color",
+            ),
             (
                 "[display]\ncolor = \"blue\"\n",
                 "f, line 2: unknown variant `blue`, expected one of `auto`, `always`, `never` | ",

@@ -12,6 +12,7 @@ use ax_storage::{OpenError, Store};
 use etcetera::BaseStrategy;
 use serde::Serialize;
 
+use crate::calendar::Calendar;
 use crate::cli::args::{ColorChoice, Global, SpanArgs};
 use crate::cli::config::{self, Color, Config};
 use crate::cli::screen::{Screen, Surroundings};
@@ -74,8 +75,8 @@ impl Context {
         context.stopped = at.is_some();
         context.now = match at {
             None => system,
-            Some(at) if time::needs_zone(&at) => time::moment(&at, system, context.zone()?)?,
-            Some(at) => time::moment(&at, system, &Zone::utc())?,
+            Some(at) if time::needs_zone(&at) => time::moment(&at, system, &context.calendar()?)?,
+            Some(at) => time::moment(&at, system, &Calendar::new(&Zone::utc()))?,
         };
         Ok(context)
     }
@@ -180,6 +181,15 @@ impl Context {
         once(&self.zone, || Ok(self.zone_origin()?.0))
     }
 
+    /// Days of that zone, and weeks as the settings start them.
+    ///
+    /// # Errors
+    /// As [`Context::zone`].
+    pub(crate) fn calendar(&self) -> Result<Calendar<'_>> {
+        let week_start = self.config()?.display.week_start.unwrap_or_default();
+        Ok(Calendar::new(self.zone()?).week_from(week_start.weekday()))
+    }
+
     /// The zone, and who says so.
     ///
     /// # Errors
@@ -275,12 +285,12 @@ impl Context {
             return self.range_of(text).map(Some);
         }
         let until = match &span.until {
-            Some(text) => time::end_moment(text, self.now, self.zone()?)?,
+            Some(text) => time::end_moment(text, self.now, &self.calendar()?)?,
             None => self.now,
         };
         match (&span.since, &span.until) {
             (None, None) => Ok(None),
-            (Some(text), _) => time::between(time::moment(text, self.now, self.zone()?)?, until).map(Some),
+            (Some(text), _) => time::between(time::moment(text, self.now, &self.calendar()?)?, until).map(Some),
             (None, Some(_)) => {
                 let default = self.default_range()?;
                 Ok(Some(TimeRange::new(until.minus_ms(default.millis()), until)))
@@ -308,8 +318,8 @@ impl Context {
     fn range_of(&self, text: &str) -> Result<TimeRange> {
         // A plain duration needs no calendar, and so no time zone.
         match text.bytes().all(|b| b.is_ascii_digit() || b"smhdwy.".contains(&b)) && !text.contains("..") {
-            true => time::range(text, self.now, &Zone::utc()),
-            false => time::range(text, self.now, self.zone()?),
+            true => time::range(text, self.now, &Calendar::new(&Zone::utc())),
+            false => time::range(text, self.now, &self.calendar()?),
         }
     }
 

@@ -1,9 +1,10 @@
 //! Times, spans and steps as flags write them: `15m`, `month`, `2025-11-10..2025-11-12`.
 
-use ax_storage::time::{DAY_MS, HOUR_MS, MINUTE_MS, TimeRange, Timestamp, Zone};
+use ax_storage::time::{DAY_MS, HOUR_MS, MINUTE_MS, TimeRange, Timestamp};
 use jiff::ToSpan;
-use jiff::civil::{Date, DateTime, Weekday};
+use jiff::civil::{Date, DateTime};
 
+use crate::calendar::{Calendar, Period};
 use crate::error::{Failure, Result};
 
 /// Longest span of time: a hundred years of days.
@@ -13,16 +14,16 @@ const DURATION_DAYS_MAX: u64 = 36_500;
 ///
 /// # Errors
 /// A usage error that shows a right form.
-pub(crate) fn moment(text: &str, now: Timestamp, zone: &Zone) -> Result<Timestamp> {
-    Ok(point(text, now, zone)?.start)
+pub(crate) fn moment(text: &str, now: Timestamp, calendar: &Calendar<'_>) -> Result<Timestamp> {
+    Ok(point(text, now, calendar)?.start)
 }
 
 /// Reads the end of a span: as [`moment`], but a date includes its whole day.
 ///
 /// # Errors
 /// As [`moment`].
-pub(crate) fn end_moment(text: &str, now: Timestamp, zone: &Zone) -> Result<Timestamp> {
-    Ok(point(text, now, zone)?.end)
+pub(crate) fn end_moment(text: &str, now: Timestamp, calendar: &Calendar<'_>) -> Result<Timestamp> {
+    Ok(point(text, now, calendar)?.end)
 }
 
 /// Whether a time can be read without knowing the zone, which is then not looked up.
@@ -34,24 +35,24 @@ pub(crate) fn needs_zone(text: &str) -> bool {
 ///
 /// # Errors
 /// A usage error that shows a right form.
-pub(crate) fn range(text: &str, now: Timestamp, zone: &Zone) -> Result<TimeRange> {
+pub(crate) fn range(text: &str, now: Timestamp, calendar: &Calendar<'_>) -> Result<TimeRange> {
     let text = text.trim();
     if let Some((from, to)) = text.split_once("..") {
-        let start = moment(from, now, zone)?;
-        let end = if to.trim().is_empty() { now } else { end_moment(to, now, zone)? };
+        let start = moment(from, now, calendar)?;
+        let end = if to.trim().is_empty() { now } else { end_moment(to, now, calendar)? };
         return between(start, end);
     }
-    if let Some(range) = calendar(text, now, zone) {
+    if let Some(range) = calendar_word(text, now, calendar) {
         return Ok(range);
     }
     if text.len() == 7
         && text.as_bytes()[4] == b'-'
         && let Ok(first) = format!("{text}-01").parse::<Date>()
     {
-        return Ok(days(first, first.saturating_add(1.month()), zone));
+        return Ok(days(first, first.saturating_add(1.month()), calendar));
     }
     if text.contains('-') {
-        let p = point(text, now, zone)?;
+        let p = point(text, now, calendar)?;
         return if p.end > p.start { Ok(p) } else { between(p.start, now) };
     }
     Ok(TimeRange::new(now.minus_ms(duration(text, "1h")?), now))
@@ -139,7 +140,7 @@ fn scaled(number: &str, unit_ms: u64) -> Option<u64> {
 }
 
 /// A point as a range: a date is its whole day, anything else is empty.
-fn point(text: &str, now: Timestamp, zone: &Zone) -> Result<TimeRange> {
+fn point(text: &str, now: Timestamp, calendar: &Calendar<'_>) -> Result<TimeRange> {
     let text = text.trim();
     let at = |t: Timestamp| {
         if t < Timestamp::YEAR_2000 {
@@ -159,13 +160,11 @@ fn point(text: &str, now: Timestamp, zone: &Zone) -> Result<TimeRange> {
     }
     if text.len() == 10 {
         if let Ok(date) = text.parse::<Date>() {
-            let day = days(date, date.saturating_add(1.day()), zone);
+            let day = days(date, date.saturating_add(1.day()), calendar);
             return at(day.start).map(|_| day);
         }
-    } else if let Ok(local) = text.parse::<DateTime>()
-        && let Ok(t) = local.to_zoned_datetime(zone.tz().clone())
-    {
-        return at(Timestamp::from_jiff(t.timestamp()));
+    } else if let Ok(local) = text.parse::<DateTime>() {
+        return at(calendar.moment(local));
     }
     Err(Failure::usage(format!("'{text}' is not a time"))
         .hint("write 2025-11-16T19:15:00Z, 2025-11-16, or milliseconds since 1970"))
@@ -177,42 +176,28 @@ fn is_integer(text: &str) -> bool {
 }
 
 /// `today`, `yesterday`, `week`, `month`, `year`, with `this` or `last` before the latter three.
-fn calendar(text: &str, now: Timestamp, zone: &Zone) -> Option<TimeRange> {
-    let today = now.to_jiff().to_zoned_datetime(zone.tz().clone()).date();
+fn calendar_word(text: &str, now: Timestamp, calendar: &Calendar<'_>) -> Option<TimeRange> {
     let words: Vec<String> = text.split_whitespace().map(str::to_ascii_lowercase).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let (last, unit) = match *words.as_slice() {
-        [unit] | ["this", unit] => (false, unit),
-        ["last", unit] => (true, unit),
+    let (last, word) = match *words.as_slice() {
+        ["today"] => return Some(calendar.so_far(Period::Day, now)),
+        ["yesterday"] => return Some(calendar.period_before(Period::Day, now)),
+        [word] | ["this", word] => (false, word),
+        ["last", word] => (true, word),
         _ => return None,
     };
-    let (first, before) = match unit {
-        "today" if words.len() == 1 => (today, today),
-        "yesterday" if words.len() == 1 => return Some(days(today.yesterday().ok()?, today, zone)),
-        "week" => {
-            let monday = today.saturating_sub(today.weekday().since(Weekday::Monday).days());
-            (monday, monday.saturating_sub(7.days()))
-        }
-        "month" => (today.first_of_month(), today.first_of_month().saturating_sub(1.month())),
-        "year" => (today.first_of_year(), today.first_of_year().saturating_sub(1.year())),
-        _ => return None,
-    };
-    Some(match last {
-        true => days(before, first, zone),
-        false => TimeRange::new(midnight(first, zone), now),
-    })
+    let period = [Period::Week, Period::Month, Period::Year].into_iter().find(|p| p.name() == word)?;
+    Some(if last { calendar.period_before(period, now) } else { calendar.so_far(period, now) })
 }
 
-fn days(first: Date, end: Date, zone: &Zone) -> TimeRange {
-    TimeRange::new(midnight(first, zone), midnight(end, zone))
-}
-
-fn midnight(date: Date, zone: &Zone) -> Timestamp {
-    date.to_zoned_datetime(zone.tz().clone()).map_or(Timestamp::MAX, |z| Timestamp::from_jiff(z.timestamp()))
+fn days(first: Date, end: Date, calendar: &Calendar<'_>) -> TimeRange {
+    TimeRange::new(calendar.midnight(first), calendar.midnight(end))
 }
 
 #[cfg(test)]
 mod tests {
+    use ax_storage::time::Zone;
+
     use super::*;
 
     fn at(text: &str) -> Timestamp {
@@ -244,7 +229,7 @@ mod tests {
             ("2025-11-10T12:00..2025-11-10T13:00:00Z", "2025-11-10T11:00:00Z", "2025-11-10T13:00:00Z"),
             ("1762776000000..now", "2025-11-10T12:00:00Z", "2025-11-16T19:15:00Z"),
         ] {
-            let range = range(text, now(), &zone).unwrap();
+            let range = range(text, now(), &Calendar::new(&zone)).unwrap();
             assert_eq!((range.start, range.end), (at(start), at(end)), "{text}");
         }
     }
@@ -276,7 +261,7 @@ mod tests {
                 "the time '1763300000' lies before the year 2000 | epoch times are in milliseconds: 1763300000000",
             ),
         ] {
-            let failure = range(text, now(), &zone).unwrap_err();
+            let failure = range(text, now(), &Calendar::new(&zone)).unwrap_err();
             assert_eq!(format!("{} | {}", failure.message, failure.hint.unwrap_or_default()), expected);
         }
     }

@@ -45,15 +45,20 @@ impl MetricsView {
             grouped: question.group.is_some(),
             data: answer.rows.iter().map(|row| row_view(question, answer, row)).collect(),
             count: all.zip(first).map_or(0, |(all, first)| metric::count(first.metric, &all)),
-            summary: question.summary.zip(answer.summary.as_ref()).map(|((measure, _), (needs, aggregate))| {
-                Summary::of(measure, &Numbers { needs, aggregate, millis: answer.range.millis() })
-            }),
+            summary: summary(question, answer),
             source: SourceView::of(&answer.source, shown.elapsed_ms),
             newest: answer.newest,
             only: only.and_then(|s| s.filter.as_ref()).map(ToString::to_string).unwrap_or_default(),
             warnings: warnings(question, answer),
         }
     }
+}
+
+fn summary(question: &Question, answer: &Answer) -> Option<Summary> {
+    let ((measure, index), (needs, aggregate)) = question.summary.zip(answer.summary.as_ref())?;
+    let summary = Summary::of(measure, &Numbers { needs, aggregate, millis: answer.range.millis() });
+    let sums_only = question.asked.get(index).is_some_and(|asked| asked.plan.sums_only);
+    Some(if sums_only { Summary { min: None, max: None, ..summary } } else { summary })
 }
 
 fn row_view(question: &Question, answer: &Answer, row: &Row) -> RowView {

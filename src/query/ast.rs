@@ -440,6 +440,18 @@ impl Filter {
         Ok(Self { kind, span, depth: deeper(below, span)? })
     }
 
+    /// Whether a condition in it is about `wanted`.
+    pub fn mentions(&self, wanted: Label) -> bool {
+        match &self.kind {
+            FilterKind::Bool(_, list) => list.iter().any(|f| f.mentions(wanted)),
+            FilterKind::Not(inner) => inner.mentions(wanted),
+            FilterKind::Equals { label, .. }
+            | FilterKind::Matches { label, .. }
+            | FilterKind::LabelIn { label, .. } => *label == wanted,
+            FilterKind::Number { .. } | FilterKind::FieldIn { .. } => false,
+        }
+    }
+
     /// All of `list` at once; `None` when it is empty.
     ///
     /// # Errors

@@ -38,6 +38,7 @@ fn flags_win_over_variables_over_the_file() {
     exit 0
     --- stdout
     timezone    Asia/Tokyo                settings file
+    week_start  monday                    default
     range       6h                        settings file
     color       auto                      default
     ");
@@ -46,13 +47,14 @@ fn flags_win_over_variables_over_the_file() {
     exit 0
     --- stdout
     timezone    America/New_York          environment
+    week_start  monday                    default
     range       6h                        settings file
     color       never                     environment
     ");
     assert_snapshot!(world.run("config show --tz Europe/Berlin --color always --json"), @r#"
     exit 0
     --- stdout
-    {"schema":"ax.monitor.config/1","path":"~/.config/ax/monitor.toml","exists":true,"settings":[{"key":"timezone","value":"Europe/Berlin","source":"flag"},{"key":"range","value":"6h","source":"file"},{"key":"color","value":"always","source":"flag"}]}
+    {"schema":"ax.monitor.config/1","path":"~/.config/ax/monitor.toml","exists":true,"settings":[{"key":"timezone","value":"Europe/Berlin","source":"flag"},{"key":"week_start","value":"monday","source":"default"},{"key":"range","value":"6h","source":"file"},{"key":"color","value":"always","source":"flag"}]}
     "#);
 }
 

@@ -177,24 +177,12 @@ fn given_once(only: &OnlyArgs, written: &Filter) -> Result<()> {
         (Label::Model, &only.model, "--model"),
         (Label::User, &only.user, "--user"),
     ];
-    match flags.iter().find(|(label, values, _)| !values.is_empty() && mentions(written, *label)) {
+    match flags.iter().find(|(label, values, _)| !values.is_empty() && written.mentions(*label)) {
         Some((label, _, flag)) => {
             Err(Failure::usage(format!("the {} is given by the query and by {flag}", label.name()))
                 .hint("leave one out"))
         }
         None => Ok(()),
-    }
-}
-
-/// Whether a condition is about `label`.
-fn mentions(filter: &Filter, wanted: Label) -> bool {
-    match &filter.kind {
-        FilterKind::Bool(_, list) => list.iter().any(|f| mentions(f, wanted)),
-        FilterKind::Not(inner) => mentions(inner, wanted),
-        FilterKind::Equals { label, .. } | FilterKind::Matches { label, .. } | FilterKind::LabelIn { label, .. } => {
-            *label == wanted
-        }
-        FilterKind::Number { .. } | FilterKind::FieldIn { .. } => false,
     }
 }
 

@@ -81,8 +81,11 @@ fn settings(context: &Context) -> Result<Vec<Setting>> {
     let (color, color_source) = context.color_origin()?;
     let color = color.to_possible_value().map(|v| v.get_name().to_owned()).unwrap_or_default();
     let (range, range_source) = context.range_origin()?;
+    let week_start = context.config()?.display.week_start;
+    let week_source = if week_start.is_some() { Origin::File } else { Origin::Default };
     Ok(vec![
         Setting { key: "timezone", value: zone.name().to_owned(), source: zone_source },
+        Setting { key: "week_start", value: week_start.unwrap_or_default().name().to_owned(), source: week_source },
         Setting { key: "range", value: range, source: range_source },
         Setting { key: "color", value: color, source: color_source },
     ])

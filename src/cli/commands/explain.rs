@@ -3,7 +3,6 @@
 use ax_storage::time::Timestamp;
 use serde::Serialize;
 
-use crate::calendar::Calendar;
 use crate::cli::args::{ExplainArgs, TextKind};
 use crate::cli::commands::asking;
 use crate::cli::context::Context;
@@ -61,8 +60,8 @@ const CONDITION_MS: u64 = 300_000;
 fn view(text: &Text, context: &Context) -> Result<Result<ExplainView, ParseError>> {
     let (now, zone) = (context.now(), context.zone()?);
     let window = |ms| ax_storage::time::TimeRange::new(now.minus_ms(ms), now);
+    let calendar = context.calendar()?;
     let plan = |expr: &Expr, ms| {
-        let calendar = Calendar::new(zone);
         let ask = Ask { now, calendar, window: window(ms), raw_from: Timestamp::MIN, outside: &Nothing };
         planner::plan(expr, &ask)
     };

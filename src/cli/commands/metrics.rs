@@ -6,7 +6,6 @@ use ax_storage::query::series::Series;
 use ax_storage::time::{TimeRange, Timestamp};
 
 use crate::answer::{self, Answer};
-use crate::calendar::Calendar;
 use crate::cli::args::{MetricsArgs, MetricsFormat};
 use crate::cli::commands::asking::{self, Clauses};
 use crate::cli::commands::nothing::{Asked, range_words};
@@ -46,11 +45,10 @@ pub(crate) fn run(args: &MetricsArgs, context: &Context) -> Result<u8> {
 }
 
 fn answer(args: &MetricsArgs, mut expr: Expr, source: &str, context: &Context) -> Result<u8> {
-    let zone = context.zone()?.clone();
     complete(&mut expr, args, source, context)?;
     let ask = Ask {
         now: context.now(),
-        calendar: Calendar::new(&zone),
+        calendar: context.calendar()?,
         window: context.range(&args.span)?,
         raw_from: Timestamp::MIN,
         outside: &Nothing,

@@ -338,7 +338,12 @@ impl Planner<'_> {
         } else {
             main
         };
-        self.plans.spread(index);
+        // Where single events are gone the spread of one user's values is not known.
+        let mut of_user = by_user;
+        select.filter.iter().for_each(|f| of_user |= f.mentions(Label::User));
+        if !(index == main && of_user && sums && self.first?.start < self.ask.raw_from) {
+            self.plans.spread(index);
+        }
         // Latency's histograms lie in every bucket; those of tokens and cost apart, so they are read
         // only when somebody asks for a percentile.
         let asked = matches!(select.aggregation(), Aggregation::Quantile(_));
