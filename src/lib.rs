@@ -18,6 +18,7 @@ pub mod error;
 pub mod export;
 pub mod import;
 pub mod metric;
+pub mod pricing;
 pub mod projection;
 pub mod query;
 #[cfg(feature = "cli")]

@@ -36,6 +36,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("export", &["import", "words"]),
     ("import", &["words"]),
     ("metric", &[]),
+    ("pricing", &[]),
     ("projection", &["analysis", "calendar"]),
     ("query", &["calendar", "metric", "words"]),
     ("render", &["dashboard", "error", "metric", "projection"]),
