@@ -5,11 +5,13 @@
 
 use std::borrow::Cow;
 
+use ax_storage::row::Batch;
 use ax_storage::time::Timestamp;
 
 use super::error::LineError;
 use super::fields::{Fields, Parsed, Rules, Value};
 use super::key::{Key, Keys};
+use super::quick;
 use super::source::Cut;
 
 /// Reads the rows of one file.
@@ -52,6 +54,13 @@ impl Columns {
     /// Whether any column means something.
     pub(crate) fn know_any(&self) -> bool {
         self.keys.iter().any(Option::is_some)
+    }
+
+    /// Adds the event of a usual row to `batch`. Whether it was one; all others are for [`Columns::parse`].
+    #[inline]
+    pub(crate) fn push_usual(&self, row: &[u8], now: Timestamp, priced: bool, batch: &mut Batch) -> bool {
+        let usual = quick::cells(row, &self.keys);
+        usual.and_then(|usual| usual.push(&self.rules, now, priced, batch)).is_some()
     }
 
     /// The event of one row.

@@ -16,6 +16,7 @@ use super::error::{ImportError, LineError, shown};
 use super::fields::Parsed;
 use super::key::Keys;
 use super::ndjson::{LineParser, is_object};
+use super::quick::Guesses;
 use super::resume::{self, Found, HEAD_BYTES_MAX, Spool};
 use super::sniff::{BOM, sniff, utf16};
 use super::source::{self, Fault, Record, Source};
@@ -292,7 +293,7 @@ impl Taker<'_> {
 /// The reading thread. Ends early when nobody takes its chunks any more.
 fn read(reading: Reading, options: &Options<'_>, now: Timestamp, to_store: &SyncSender<Chunk>) -> io::Result<()> {
     let Reading { mut source, parser, found, .. } = reading;
-    let mut work = Work { parser, options, now, chunk: Chunk::default() };
+    let mut work = Work { parser, guesses: Guesses::default(), options, now, chunk: Chunk::default() };
     let result = work.records(&mut source, found.within_line, to_store);
     if result.is_err() {
         // What was read before the input failed is good.
@@ -304,6 +305,7 @@ fn read(reading: Reading, options: &Options<'_>, now: Timestamp, to_store: &Sync
 /// The reading thread's side of an import.
 struct Work<'a> {
     parser: Parser,
+    guesses: Guesses,
     options: &'a Options<'a>,
     now: Timestamp,
     chunk: Chunk,
@@ -366,6 +368,15 @@ impl Work<'_> {
     /// Takes or refuses one line.
     #[inline]
     fn event(&mut self, bytes: &[u8], line: u64) -> bool {
+        let (batch, priced) = (&mut self.chunk.batch, self.options.price.is_some());
+        let usual = match &self.parser {
+            Parser::Ndjson(lines) => lines.push_usual(&mut self.guesses, bytes, self.now, priced, batch),
+            Parser::Csv(columns) => columns.push_usual(bytes, self.now, priced, batch),
+        };
+        if usual {
+            self.chunk.read += 1;
+            return true;
+        }
         let parsed = match &self.parser {
             Parser::Ndjson(lines) => lines.parse(bytes, self.now),
             Parser::Csv(columns) => columns.parse(bytes, self.now),

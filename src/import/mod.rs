@@ -14,6 +14,7 @@ mod error;
 mod fields;
 mod key;
 mod ndjson;
+mod quick;
 mod resume;
 mod sniff;
 mod source;

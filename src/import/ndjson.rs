@@ -3,7 +3,8 @@
 //! Two readers with one answer. `flat` takes the line that nearly every program writes: known keys, no
 //! escapes, nothing nested. It gives up at anything else, errors included, and `thorough` (serde_json)
 //! reads the line again and has the last word. Both hand the digits of numbers over as they stand, so no
-//! float is involved. The property tests hold the two against each other.
+//! float is involved. The property tests hold the two against each other. An import asks the quick way
+//! (see `quick`) first, which takes only what is usual in every respect.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,12 +13,14 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use ax_storage::row::Batch;
 use ax_storage::time::Timestamp;
 
 use super::decimal::is_number;
 use super::error::{LineError, shown};
 use super::fields::{Fields, Parsed, Rules, Value};
 use super::key::{Key, Keys};
+use super::quick::Guesses;
 
 /// Reads lines by one set of rules.
 #[derive(Clone, Debug, Default)]
@@ -34,6 +37,20 @@ impl LineParser {
 
     pub(crate) fn with_keys(rules: Rules, keys: Keys) -> Self {
         Self { rules, keys }
+    }
+
+    /// Adds the event of a usual line to `batch`. Whether it was one; all others are for [`LineParser::parse`].
+    #[inline]
+    pub(crate) fn push_usual(
+        &self,
+        guesses: &mut Guesses,
+        line: &[u8],
+        now: Timestamp,
+        priced: bool,
+        batch: &mut Batch,
+    ) -> bool {
+        let usual = guesses.read(line, &self.keys);
+        usual.and_then(|usual| usual.push(&self.rules, now, priced, batch)).is_some()
     }
 
     /// The event of one line (without its line end), at the time `now`.
@@ -191,7 +208,7 @@ impl<'a> Cursor<'a> {
 /// byte of `zeros(x)` is set where one of `x` is zero, and the lowest one is never wrong
 /// (Mycroft's test); `x - 0x20` borrows where a byte is below 0x20.
 #[inline]
-fn plain_len(bytes: &[u8]) -> Option<usize> {
+pub(crate) fn plain_len(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
     let zeros = |x: u64| x.wrapping_sub(ONES) & !x & HIGH;

@@ -40,7 +40,7 @@ pub(crate) fn rfc3339(text: &str, zone: Option<&Zone>) -> Result<Timestamp, NotA
 
 /// `2025-11-03T00:00:06Z` with up to nine decimals, the form nearly every program writes, read in a few
 /// nanoseconds. `None` = ask the long way, which also judges what is wrong.
-fn utc(text: &[u8]) -> Option<Timestamp> {
+pub(crate) fn utc(text: &[u8]) -> Option<Timestamp> {
     let (head, tail) = text.split_at_checked(19)?;
     let shape = head[4] == b'-' && head[7] == b'-' && head[10] == b'T' && head[13] == b':' && head[16] == b':';
     let fraction = tail.strip_suffix(b"Z")?;

@@ -14,36 +14,66 @@ pub type NameId = u32;
 #[derive(Clone, Debug)]
 pub struct Names {
     list: Vec<Box<str>>,
-    index: HashMap<Box<str>, NameId, RandomState>,
+    /// Names that fit into a number: they are hashed and compared as one.
+    short: HashMap<u128, NameId, RandomState>,
+    long: HashMap<Box<str>, NameId, RandomState>,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        let mut names = Self { list: Vec::new(), index: HashMap::default() };
-        names.intern("");
-        names
+        Self { list: vec!["".into()], short: HashMap::default(), long: HashMap::default() }
     }
+}
+
+/// Longest name that fits into a number.
+const SHORT_BYTES_MAX: usize = 15;
+
+/// A name of at most [`SHORT_BYTES_MAX`] bytes as a number: its bytes, and its length in the topmost one.
+#[inline]
+fn short(name: &[u8]) -> Option<u128> {
+    let len = name.len();
+    let low = |bytes: &[u8]| bytes.first_chunk().map(|b| u128::from(u64::from_le_bytes(*b)));
+    let bytes = match len {
+        // Two overlapping halves.
+        8..=SHORT_BYTES_MAX => low(name)? | low(&name[len - 8..])? << (8 * (len - 8)),
+        0..8 => name.iter().rev().fold(0, |n, b| n << 8 | u128::from(*b)),
+        _ => return None,
+    };
+    Some(bytes | (len as u128) << 120)
 }
 
 impl Names {
     /// The id of `name`, which is added when it is new.
+    #[inline]
     pub fn intern(&mut self, name: &str) -> NameId {
         // Most optional names are absent, and then nothing is hashed.
-        if name.is_empty() && !self.list.is_empty() {
+        if name.is_empty() {
             return 0;
         }
-        if let Some(&id) = self.index.get(name) {
-            return id;
-        }
+        self.find(name).unwrap_or_else(|| self.add(name))
+    }
+
+    #[cold]
+    fn add(&mut self, name: &str) -> NameId {
         let id = NameId::try_from(self.list.len()).expect("fewer than 2^32 names in a batch");
         self.list.push(name.into());
-        self.index.insert(name.into(), id);
+        match short(name.as_bytes()) {
+            Some(short) => self.short.insert(short, id),
+            None => self.long.insert(name.into(), id),
+        };
         id
     }
 
     /// The id of `name` if it is there.
+    #[inline]
     pub fn find(&self, name: &str) -> Option<NameId> {
-        self.index.get(name).copied()
+        if name.is_empty() {
+            return Some(0);
+        }
+        match short(name.as_bytes()) {
+            Some(short) => self.short.get(&short).copied(),
+            None => self.long.get(name).copied(),
+        }
     }
 
     /// The name of `id`. Panics on an id that another set gave out.
