@@ -193,3 +193,6 @@ fn fingerprint(provider: &str, event_id: &str) -> u128 {
 fn day_number(t: Timestamp) -> u32 {
     u32::try_from(t.millis() / DAY_MS).expect("days until the year 9999 fit")
 }
+
+#[cfg(test)]
+mod tests;

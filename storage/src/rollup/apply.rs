@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use redb::{ReadableTable, Table as RedbTable, WriteTransaction};
 
-use super::detail::{fold_detail, fold_dist};
+use super::detail::{fold_detail, fold_dist, limit};
 use super::fold::{ClosedTo, StoreIds, fold};
 use crate::bucket::Table;
 use crate::row::{Body, NameId, Names, Row};
@@ -116,7 +116,8 @@ impl<'t> Tiers<'t> {
         let writers = &mut self.writers;
         let wanted = |day: TimeRange| days.contains(day.start);
         fold_detail(rows, ids, self.closing.zone, &wanted, &mut |provider, day, detail| {
-            writers.of(Table::DetailDay)?.add(names.get(provider), day, &detail)
+            let writer = writers.of(Table::DetailDay)?;
+            writer.add_bounded(names.get(provider), day, &detail, |merged| limit(merged, ids.other))
         })
     }
 

@@ -37,6 +37,17 @@ impl<'t> BucketWriter<'t> {
 
     /// Adds `value` to the row of `provider` that begins at `range.start`.
     pub(crate) fn add<V: RowValue>(&mut self, provider: &str, range: TimeRange, value: &V) -> Result<(), DbError> {
+        self.add_bounded(provider, range, value, |_| ())
+    }
+
+    /// The same; `bound` cuts down what a row grew to when it was merged.
+    pub(crate) fn add_bounded<V: RowValue>(
+        &mut self,
+        provider: &str,
+        range: TimeRange,
+        value: &V,
+        bound: impl FnOnce(&mut V),
+    ) -> Result<(), DbError> {
         let start = range.start;
         let last = self.last(provider)?;
         if last.is_none_or(|last| last < start) {
@@ -45,6 +56,7 @@ impl<'t> BucketWriter<'t> {
         }
         if let Some((mut there, meta)) = self.get::<V>(provider, start)? {
             there.merge(value);
+            bound(&mut there);
             return self.put(provider, start, meta, &there);
         }
         // A late bucket between others: the next row has to point to it.
