@@ -47,7 +47,7 @@ pub(crate) fn import(
             report.cancelled = true;
             break;
         }
-        let reading = Reading::begin(sink, input, options, &keys, &mut report)?;
+        let reading = Reading::begin(sink, input, options, &keys, now, &mut report)?;
         run(sink, reading, options, now, (&mut report, &mut unknown), progress)?;
     }
     unknown.warn(&mut report.warnings);
@@ -88,6 +88,7 @@ impl Reading {
         input: &Input,
         options: &Options<'_>,
         keys: &Keys,
+        now: Timestamp,
         report: &mut Report,
     ) -> Result<Self, ImportError> {
         let name = name(input);
@@ -110,7 +111,18 @@ impl Reading {
             (source, spool) = (Source::new(reader), Some(kept));
         }
         let parser = begin_text(&mut source, format, options, keys, &name)?;
-        let found = resume::search(&mut source, &remembered).map_err(io)?;
+        let first_refusal = report.refused.len();
+        let found = resume::search(&mut source, &remembered, &mut |bytes, record| {
+            let Some(reason) = refusal(&parser, bytes, record, now) else { return false };
+            if report.refused.len() < REFUSALS_MAX {
+                report.refused.push(Refusal { input: report.inputs.len(), line: record.line, reason });
+            }
+            true
+        });
+        let found = found.map_err(io)?;
+        // Those behind what was consumed are met again.
+        let known = usize::try_from(found.refused).unwrap_or(usize::MAX);
+        report.refused.truncate(first_refusal.saturating_add(known));
         if source.position() > found.len && !remembered.is_empty() {
             // Went too far: to the same place in a second reading.
             let reader = match spool.take() {
@@ -128,17 +140,31 @@ impl Reading {
             spool.stop();
         }
         report.read += found.records;
-        report.duplicates += found.records;
+        let duplicates = found.records - found.refused;
+        report.duplicates += duplicates;
+        report.refused_count += found.refused;
         report.inputs.push(InputReport {
             name: name.clone(),
             format,
             read: found.records,
             imported: 0,
-            duplicates: found.records,
-            refused_count: 0,
+            duplicates,
+            refused_count: found.refused,
         });
         Ok(Self { name, source, parser, head, found, bytes_read, bytes_total })
     }
+}
+
+/// Why a record that an earlier import has read was refused then. What depends on the clock is not asked
+/// again: it was in time when it was taken.
+fn refusal(parser: &Parser, bytes: &[u8], record: &Record, now: Timestamp) -> Option<LineError> {
+    let parsed = match (record.fault, parser) {
+        (Some(Fault::TooLong), _) => return Some(LineError::TooLong),
+        (Some(Fault::Endless), _) => return Some(LineError::Quote),
+        (None, Parser::Ndjson(lines)) => lines.parse(bytes, now),
+        (None, Parser::Csv(columns)) => columns.parse(bytes, now),
+    };
+    parsed.err().filter(|reason| !matches!(reason, LineError::TooOld { .. } | LineError::Future(_)))
 }
 
 /// Takes the byte order mark, and of a CSV file its header row.

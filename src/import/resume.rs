@@ -23,7 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ax_storage::time::Zone;
 use xxhash_rust::xxh3::Xxh3;
 
-use super::source::Source;
+use super::source::{Record, Source};
 use super::{Consumed, Format};
 
 /// Bytes looked at for the head.
@@ -63,27 +63,38 @@ pub(crate) struct Found {
     pub(crate) len: u64,
     /// Records in it that are not empty.
     pub(crate) records: u64,
+    /// Of these, refused.
+    pub(crate) refused: u64,
     /// Whether it ends within a line.
     pub(crate) within_line: bool,
 }
 
 /// Reads `source` to the longest remembered length and compares on the way. Afterwards the source stands
-/// behind what it read, which is not before `Found::len`.
+/// behind what it read, which is not before `Found::len`. `refuse` takes a record that is not empty, and
+/// says whether it is refused.
 ///
 /// # Errors
 /// Those of the input.
-pub(crate) fn search(source: &mut Source, remembered: &[Consumed]) -> io::Result<Found> {
+pub(crate) fn search(
+    source: &mut Source,
+    remembered: &[Consumed],
+    refuse: &mut dyn FnMut(&[u8], &Record) -> bool,
+) -> io::Result<Found> {
     let mut lengths: Vec<Consumed> = remembered.iter().copied().filter(|c| c.len > 0).collect();
     lengths.sort_unstable_by_key(|c| c.len);
     let mut found = Found::default();
-    let mut records = 0;
+    let (mut records, mut refused) = (0, 0);
     for wanted in lengths {
         while source.position() < wanted.len {
             let Some(record) = source.next_until(wanted.len)? else { return Ok(found) };
-            records += u64::from(!source.bytes(&record).trim_ascii().is_empty());
+            let bytes = source.bytes(&record);
+            if record.fault.is_some() || !bytes.trim_ascii().is_empty() {
+                records += 1;
+                refused += u64::from(refuse(bytes, &record));
+            }
         }
         if source.position() == wanted.len && source.consumed() == wanted {
-            found = Found { len: wanted.len, records, within_line: source.within_line() };
+            found = Found { len: wanted.len, records, refused, within_line: source.within_line() };
         }
     }
     Ok(found)

@@ -197,6 +197,25 @@ fn refused_lines_are_named_and_the_others_taken() {
 }
 
 #[test]
+fn lines_refused_before_are_no_duplicates() {
+    let mut bench = Bench::new();
+    let path = bench.file("a", events(0..3) + "{}\n\n" + &events(3..5) + "[1]\n");
+    assert_eq!(bench.counts(&path), (5, 0, 2));
+    let report = bench.import(&path, &Options::default()).unwrap();
+    assert_eq!((report.imported, report.duplicates, report.refused_count), (0, 5, 2));
+    let refused: Vec<_> = report.refused.iter().map(|r| (r.input, r.line)).collect();
+    assert_eq!(refused, [(0, 4), (0, 8)]);
+    let one = &report.inputs[0];
+    assert_eq!((one.read, one.duplicates, one.refused_count), (7, 5, 2));
+    // Refused lines that come after what is known are met once.
+    let longer = bench.file("a", fs::read_to_string(&path).unwrap() + "{}\n" + &events(5..6));
+    assert_eq!(bench.counts(&longer), (1, 5, 3));
+    let between = bench.file("a", events(0..3) + "{}\n\n" + &events(3..5) + "[1]\n" + "{}\n");
+    let report = bench.import(&between, &Options::default()).unwrap();
+    assert_eq!((report.refused_count, report.refused.len()), (3, 3));
+}
+
+#[test]
 fn ids_count_once_and_duplicates_are_no_part_of_the_span() {
     let mut bench = Bench::new();
     let line = |ts: u64| format!("{{\"ts\":{ts},\"provider\":\"p\",\"event_id\":\"x\"}}\n");
