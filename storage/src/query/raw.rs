@@ -2,6 +2,7 @@
 
 mod columns;
 mod grouping;
+mod tally;
 
 use super::QueryError;
 use super::buckets::{Gathering, Wanted};

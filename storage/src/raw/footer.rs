@@ -1,6 +1,6 @@
 //! The end of a segment: where its events come from, its names, and what each block holds where.
 
-use crate::raw::schema::{ABSENT, Column, ColumnSet, Kind};
+use crate::raw::schema::{ABSENT, Column, Kind};
 use crate::raw::segment::Dictionary;
 use crate::raw::wire::{Cursor, put_varint};
 use crate::time::{DAY_MS, Timestamp};
@@ -127,13 +127,12 @@ impl BlockInfo {
     pub(super) fn stored(&self, column: Column) -> Option<&ColumnInfo> {
         self.columns.iter().find(|c| c.column == column)
     }
+}
 
-    /// The first and last offset of the chunks of `columns`.
-    pub(super) fn extent(&self, columns: ColumnSet) -> Option<(u64, u64)> {
-        let mut chunks = self.columns.iter().filter(|c| c.length > 0 && columns.has(c.column));
-        let first = chunks.next()?;
-        let last = chunks.next_back().unwrap_or(first);
-        Some((first.offset, last.offset + last.length as u64))
+impl ColumnInfo {
+    /// Offset behind the chunk.
+    pub(super) const fn end(&self) -> u64 {
+        self.offset + self.length as u64
     }
 }
 

@@ -82,6 +82,24 @@ pub(super) struct Table {
     prices: [Vec<u64>; CLASSES],
     /// By `2 * series + failed`: the first entry of that series, or the zero one.
     first: Vec<u32>,
+    /// The same for the entry of service tier `of_tier`, as far as it was asked for.
+    of_tier: Option<u64>,
+    slots: Vec<u32>,
+}
+
+/// Entries of one service tier.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Slots<'a> {
+    entries: &'a [u32],
+    zero: u32,
+}
+
+impl Slots<'_> {
+    /// The entry for a series below 2^32 and success or failure.
+    #[inline]
+    pub(super) fn entry(self, series: u64, failed: bool) -> u32 {
+        self.entries.get(2 * series as usize + usize::from(failed)).copied().unwrap_or(self.zero)
+    }
 }
 
 impl Table {
@@ -101,6 +119,16 @@ impl Table {
             entry += 1;
         }
         zero
+    }
+
+    /// The entries of service tier `tier`, found once a block.
+    pub(super) fn slots(&mut self, tier: u64) -> Slots<'_> {
+        if self.of_tier != Some(tier) {
+            let slot = |at: u32| self.entry(Key { series: at / 2, failed: at % 2 == 1, tier: tier as u32 });
+            self.slots = (0..self.first.len() as u32).map(slot).collect();
+            self.of_tier = Some(tier);
+        }
+        Slots { entries: &self.slots, zero: self.keys.len() as u32 }
     }
 
     /// What `tokens` cost under `key`.
@@ -143,6 +171,7 @@ impl Table {
 
     fn index(&mut self) {
         let slots = self.keys.last().map_or(0, |k| 2 * k.series as usize + 2);
+        self.of_tier = None;
         self.first.clear();
         self.first.resize(slots, self.keys.len() as u32);
         for (i, key) in self.keys.iter().enumerate().rev() {

@@ -5,12 +5,15 @@ use crate::raw::block::{COST_PLAIN, COST_PREDICTED, key, unzigzag};
 use crate::raw::column::{Chunk, Group};
 use crate::raw::footer::{BLOCK_ROWS_MAX, BlockInfo, ColumnInfo};
 use crate::raw::price::{CLASSES, Table, classes};
-use crate::raw::schema::{COLUMNS, Column, ColumnSet};
+use crate::raw::schema::{COLUMNS, Column, ColumnSet, OK};
 use crate::raw::segment::{Segment, SegmentError};
 use crate::raw::wire::Cursor;
 
 /// Rows of a group: what is decoded at once. The last group of a block may have fewer.
 pub const GROUP_ROWS: usize = 256;
+
+/// Chunks further apart are read on their own: copying what lies between would cost more.
+const GAP_BYTES: u64 = 16 << 10;
 
 /// What [`classes`] takes, in its order.
 const TOKEN_COLUMNS: [Column; CLASSES] = [
@@ -87,7 +90,7 @@ pub struct BlockReader<'a> {
 }
 
 impl Segment {
-    /// Fetches `columns` of block number `block` with one `pread` and checks their CRCs. Columns
+    /// Fetches `columns` of block number `block`, neighbours with one `pread`, and checks their CRCs. Columns
     /// that the block's kind lacks are ignored; what [`Column::Cost`] is computed from comes along.
     ///
     /// # Errors
@@ -112,10 +115,7 @@ impl Segment {
             slot.state = State::Missing;
             slot.decoded = None;
         }
-        let from = match info.extent(wanted) {
-            Some((from, to)) => self.fetch(from, to, &mut scratch.bytes).map(|()| from)?,
-            None => 0,
-        };
+        self.fetch_chunks(info, wanted, scratch)?;
         let mut reader =
             BlockReader { scratch, rows: info.rows, ids_at: 0..0, id_max: [u64::MAX; COLUMNS], contradicts: false };
         for column in wanted.iter() {
@@ -123,23 +123,33 @@ impl Segment {
                 reader.id_max[column as usize] = info.bounds(column).max;
             }
             match info.stored(column).filter(|c| c.length > 0) {
-                Some(stored) => self.prepare(&mut reader, info, stored, from)?,
+                Some(stored) => self.prepare(&mut reader, info, stored)?,
                 None => reader.constant(column, info.bounds(column).single().unwrap_or(0)),
             }
         }
         Ok(reader)
     }
 
+    /// Reads the chunks of `wanted`, those close together in one go, and notes where they lie.
+    fn fetch_chunks(&self, info: &BlockInfo, wanted: ColumnSet, scratch: &mut Scratch) -> Result<(), SegmentError> {
+        let Scratch { bytes, columns, .. } = scratch;
+        bytes.clear();
+        let chunks: Vec<&ColumnInfo> = info.columns.iter().filter(|c| c.length > 0 && wanted.has(c.column)).collect();
+        for near in chunks.chunk_by(|a, b| b.offset - a.end() < GAP_BYTES) {
+            let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
+            let base = bytes.len();
+            self.fetch(first.offset, last.end(), bytes)?;
+            for chunk in near {
+                let start = base + (chunk.offset - first.offset) as usize;
+                columns[chunk.column as usize].chunk_at = start..start + chunk.length;
+            }
+        }
+        Ok(())
+    }
+
     /// Checks a fetched chunk and reads its structure.
-    fn prepare(
-        &self,
-        reader: &mut BlockReader<'_>,
-        info: &BlockInfo,
-        stored: &ColumnInfo,
-        from: u64,
-    ) -> Result<(), SegmentError> {
-        let start = (stored.offset - from) as usize;
-        let at = start..start + stored.length;
+    fn prepare(&self, reader: &mut BlockReader<'_>, info: &BlockInfo, stored: &ColumnInfo) -> Result<(), SegmentError> {
+        let at = reader.scratch.columns[stored.column as usize].chunk_at.clone();
         if crc32fast::hash(&reader.scratch.bytes[at.clone()]) != stored.crc {
             let what = format!("the checksum of the column {:?} is wrong", stored.column);
             return Err(self.damaged(stored.offset, what));
@@ -260,7 +270,9 @@ impl BlockReader<'_> {
             let values = &mut values[column as usize];
             slot.chunk.decode(&bytes[slot.chunk_at.clone()], group, rows, values);
             let max = self.id_max[column as usize];
-            if max < u64::MAX && values[..rows].iter().fold(0, |a, v| a.max(*v)) > max {
+            // Names fewer than 2^63: a value above `max` or its distance to it has the top bit set.
+            let beyond = values[..rows].iter().fold(0, |bits, v| bits | *v | max.wrapping_sub(*v));
+            if max < u64::MAX && beyond >> 63 != 0 {
                 values.iter_mut().for_each(|v| *v = (*v).min(max));
                 self.contradicts = true;
             }
@@ -285,8 +297,15 @@ impl BlockReader<'_> {
         let constant = |column: Column| columns[column as usize].state == State::Constant;
         let mut entries = [0u32; GROUP_ROWS];
         let keys = of(Column::Series).iter().zip(of(Column::Status)).zip(of(Column::ServiceTier));
-        for (entry, ((series, status), tier)) in entries.iter_mut().zip(keys) {
-            *entry = prices.entry(key(*series, *status, *tier));
+        if constant(Column::ServiceTier) {
+            let slots = prices.slots(values[Column::ServiceTier as usize][0]);
+            for (entry, ((series, status), _)) in entries.iter_mut().zip(keys) {
+                *entry = slots.entry(*series, *status != OK);
+            }
+        } else {
+            for (entry, ((series, status), tier)) in entries.iter_mut().zip(keys) {
+                *entry = prices.entry(key(*series, *status, *tier));
+            }
         }
         let mut sums = [0u64; GROUP_ROWS];
         let plain = CLASS_PARTS.iter().all(|&part| constant(part) && values[part as usize][0] == 0);

@@ -185,9 +185,10 @@ impl Segment {
     /// Reads bytes of the file; `buffer` is set to the length.
     pub(super) fn fetch(&self, from: u64, to: u64, buffer: &mut Vec<u8>) -> Result<(), SegmentError> {
         // Both ends lie in the file as it was when opened: `footer::decode` saw to that.
-        buffer.resize((to - from) as usize, 0);
+        let start = buffer.len();
+        buffer.resize(start + (to - from) as usize, 0);
         self.file
-            .read_exact_at(buffer, from)
+            .read_exact_at(&mut buffer[start..], from)
             .map_err(|cause| SegmentError::Io { file: self.path.display().to_string(), cause })
     }
 

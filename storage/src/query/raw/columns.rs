@@ -7,10 +7,11 @@
 use super::super::QueryError;
 use super::super::buckets::{Gathering, Wanted};
 use super::super::cells::CellId;
-use super::super::filter::{Kind, compares};
+use super::super::filter::Kind;
 use super::super::names::{ERROR, LabelSet, OK, Translation};
 use super::super::plan::{Compare, Label};
 use super::grouping::{Grouping, column_of, labels_at};
+use super::tally::Tally;
 use super::{Decision, overflow, within};
 use crate::bucket::Measure;
 use crate::raw::{self, ABSENT, BlockInfo, BlockReader, Column, ColumnSet, GROUP_ROWS, Scratch, Segment};
@@ -18,16 +19,16 @@ use crate::row::{Maybe, NameId, RateRow};
 use crate::time::{TimeRange, Timestamp};
 
 /// What is the same for all blocks of a kind in a segment.
-struct Search {
+pub(super) struct Search {
     needed: LabelSet,
     grouping: Grouping,
     comparisons: Vec<(Measure, Compare, u64)>,
-    /// Labels with what passes by value of their column, or by id for provider and model.
+    /// Labels with what passes by value of their column.
     names: Vec<(Label, Vec<bool>)>,
     /// Names and comparisons are all there is to the filter.
     plain: bool,
     /// What is decoded for rows that are left.
-    shown: ColumnSet,
+    pub(super) shown: ColumnSet,
 }
 
 /// Rows of a group that are still in.
@@ -37,11 +38,25 @@ pub(super) struct Left {
 }
 
 impl Left {
+    /// All `len` rows of a group.
+    pub(super) fn all(len: usize) -> Self {
+        Self { rows: std::array::from_fn(|row| row as u8), len: len.min(GROUP_ROWS) }
+    }
+
+    pub(super) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
         self.rows[..self.len].iter().map(|&row| row as usize)
     }
 
-    fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
+    #[inline]
+    pub(super) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
         let mut kept = 0;
         for at in 0..self.len {
             let row = self.rows[at];
@@ -73,6 +88,7 @@ impl Gathering<'_, '_> {
             Space { translation: Translation::default(), values: [0; GROUP_ROWS], cells: [0; GROUP_ROWS], step: 0 };
         space.translation.reset(segment.names().names_len());
         let mut searches: [Option<Search>; 3] = [const { None }; 3];
+        let (mut tally, mut tallied): (Option<Tally>, Vec<usize>) = (None, Vec::new());
         for (number, block) in segment.blocks().iter().enumerate() {
             let kind = kind_of(block.kind);
             let span = TimeRange::new(block.min_ts, block.max_ts.plus_ms(1));
@@ -81,13 +97,21 @@ impl Gathering<'_, '_> {
                 continue;
             }
             if searches[kind as usize].is_none() {
-                searches[kind as usize] = Some(self.search(segment, kind, wanted, &mut space.translation));
+                let search = self.search(segment, kind, wanted, &mut space.translation);
+                if kind == Kind::Request {
+                    tally = self.tally(&search, wanted);
+                }
+                searches[kind as usize] = Some(search);
             }
             let Some(search) = &mut searches[kind as usize] else { continue };
-            if search.skips(block, segment) {
+            if search.skips(block) {
                 continue;
             }
             self.read.raw_events += block.rows as u64;
+            if kind == Kind::Request && tally.is_some() {
+                tallied.push(number);
+                continue;
+            }
             let fetched = search.fetched(kind).with(Column::Ts);
             match segment.read(number, fetched, &mut scratch) {
                 Ok(mut reader) => {
@@ -97,6 +121,35 @@ impl Gathering<'_, '_> {
                 Err(error) => self.missing.push(format!("{} events: {error}", block.rows)),
             }
             self.check_memory()?;
+        }
+        match (tally, &searches[Kind::Request as usize]) {
+            (Some(mut tally), Some(search)) => {
+                tally.add_blocks(segment, &tallied, search, ranges);
+                self.add_tally(segment, &tally, &mut space.translation)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What adds calls up without a look at their groups, if that answers the plan.
+    fn tally(&self, search: &Search, wanted: Wanted) -> Option<Tally> {
+        let values = wanted.values && self.quantile().is_some_and(|m| Kind::Request.measures(m));
+        if !search.plain || !wanted.numbers || values || self.cells.steps() > 1 {
+            return None;
+        }
+        let sums_only = self.plan.sums_only && self.quantile().is_none();
+        Tally::new(&search.grouping, &self.cells.measures, sums_only, !self.by_error)
+    }
+
+    fn add_tally(&mut self, segment: &Segment, tally: &Tally, translation: &mut Translation) -> Result<(), QueryError> {
+        self.missing.extend(tally.missing.iter().cloned());
+        for (key, calls, stats) in tally.found() {
+            let cell = self.cell_at(segment, Kind::Request, &|_| key, translation)?;
+            let counts = self.cells.counters(cell);
+            counts.requests += calls.requests;
+            counts.errors += calls.errors;
+            counts.unpriced += calls.unpriced;
+            stats.for_each(|(at, stat)| self.cells.stat(cell, at).merge(stat));
         }
         Ok(())
     }
@@ -140,7 +193,7 @@ impl Gathering<'_, '_> {
                 .collect();
             let Some(condition) = self.conditions.get(kind) else { continue };
             let mut accepts = |id| condition.accepts(&self.names, leaf, id);
-            names.push((label, passing(label, &ids, &mut accepts)));
+            names.push((label, passing(label, &ids, segment.names().series(), &mut accepts)));
         }
         Search { needed, grouping, comparisons, names, plain, shown }
     }
@@ -157,14 +210,13 @@ impl Gathering<'_, '_> {
         space: &mut Space,
     ) -> Result<(), QueryError> {
         for number in 0..reader.groups() {
-            let rows = reader.rows(number).min(GROUP_ROWS);
-            let mut left = Left { rows: std::array::from_fn(|row| row as u8), len: rows };
+            let mut left = Left::all(reader.rows(number));
             if let Some(ranges) = ranges {
                 reader.decode(number, ColumnSet::of(&[Column::Ts]));
                 let ts = reader.values(Column::Ts);
                 left.retain(|row| within(ranges, Timestamp::from_millis(ts[row])));
             }
-            search.narrow(segment, reader, number, kind, &mut left, &mut space.values);
+            search.narrow(reader, number, kind, &mut left, &mut space.values);
             if left.len == 0 {
                 continue;
             }
@@ -192,7 +244,7 @@ impl Gathering<'_, '_> {
         let Some(condition) = self.conditions.get(kind) else { return };
         let (names, translation) = (&mut self.names, &mut space.translation);
         left.retain(|row| {
-            let labels = labels_at(segment, reader, kind, row, search.needed, |id| {
+            let labels = labels_at(segment, kind, &|column| reader.values(column)[row], search.needed, |id| {
                 translation.id(names, id, || segment.names().name(id))
             });
             let number = |measure| Some(value_at(reader, measure, row)).filter(|v| *v != ABSENT);
@@ -288,7 +340,7 @@ impl Gathering<'_, '_> {
 
 impl Search {
     /// Whether the bounds of `block` rule out every row.
-    fn skips(&self, block: &BlockInfo, segment: &Segment) -> bool {
+    fn skips(&self, block: &BlockInfo) -> bool {
         let by_number = self.comparisons.iter().any(|&(measure, compare, with)| {
             let Some(column) = single_column(measure) else { return false };
             let bounds = block.bounds(column);
@@ -304,33 +356,23 @@ impl Search {
                 Compare::GreaterOrEqual => bounds.max < with,
             }
         });
-        by_number || self.names.iter().any(|(label, allowed)| self.no_name(*label, allowed, block, segment))
+        by_number || self.names.iter().any(|(label, allowed)| self.no_name(*label, allowed, block))
     }
 
-    fn no_name(&self, label: Label, allowed: &[bool], block: &BlockInfo, segment: &Segment) -> bool {
+    fn no_name(&self, label: Label, allowed: &[bool], block: &BlockInfo) -> bool {
         let bounds = block.bounds(column_of(label, kind_of(block.kind)));
-        let mut ids = bounds.min..=bounds.max;
-        match label {
-            Label::Provider => {
-                !ids.any(|s| segment.names().series().get(s as usize).is_none_or(|s| allowed[s.0 as usize]))
-            }
-            Label::Model => {
-                !ids.any(|s| segment.names().series().get(s as usize).is_none_or(|s| allowed[s.1 as usize]))
-            }
-            _ => !ids.any(|id| allowed.get(id as usize).is_none_or(|a| *a)),
-        }
+        !(bounds.min..=bounds.max).any(|value| allowed.get(value as usize).is_none_or(|a| *a))
     }
 
     /// Columns to fetch from a block.
-    fn fetched(&self, kind: Kind) -> ColumnSet {
+    pub(super) fn fetched(&self, kind: Kind) -> ColumnSet {
         let names = self.names.iter().fold(self.shown, |set, (label, _)| set.with(column_of(*label, kind)));
         self.comparisons.iter().fold(names, |set, (measure, ..)| set.and(columns_of(*measure)))
     }
 
     /// Takes out rows, column by column, that a name or a comparison refuses.
-    fn narrow(
+    pub(super) fn narrow(
         &self,
-        segment: &Segment,
         reader: &mut BlockReader<'_>,
         group: usize,
         kind: Kind,
@@ -344,14 +386,7 @@ impl Search {
             let column = column_of(*label, kind);
             reader.decode(group, ColumnSet::of(&[column]));
             let ids = reader.values(column);
-            let series = segment.names().series();
-            match label {
-                Label::Provider => {
-                    left.retain(|row| series.get(ids[row] as usize).is_some_and(|s| allowed[s.0 as usize]))
-                }
-                Label::Model => left.retain(|row| series.get(ids[row] as usize).is_some_and(|s| allowed[s.1 as usize])),
-                _ => left.retain(|row| allowed.get(ids[row] as usize).is_some_and(|a| *a)),
-            }
+            left.retain(|row| allowed.get(ids[row] as usize).is_some_and(|a| *a));
         }
         for &(measure, compare, with) in &self.comparisons {
             if left.len == 0 {
@@ -359,14 +394,39 @@ impl Search {
             }
             reader.decode(group, columns_of(measure));
             let values = numbers(reader, measure, left, values);
-            left.retain(|row| values[row] != ABSENT && compares(values[row], compare, with));
+            let Some((low, span, inside)) = stretch(compare, with) else {
+                left.len = 0;
+                return;
+            };
+            left.retain(|row| values[row] != ABSENT && (values[row].wrapping_sub(low) <= span) == inside);
         }
     }
 }
 
+/// The numbers that compare so with `with`: those from the first one on as far as the second one says,
+/// or, with `false`, all others. `None` = no number does.
+fn stretch(compare: Compare, with: u64) -> Option<(u64, u64, bool)> {
+    match compare {
+        Compare::Equal => Some((with, 0, true)),
+        Compare::NotEqual => Some((with, 0, false)),
+        Compare::Less => Some((0, with.checked_sub(1)?, true)),
+        Compare::LessOrEqual => Some((0, with, true)),
+        Compare::Greater => Some((with.checked_add(1)?, u64::MAX - with - 1, true)),
+        Compare::GreaterOrEqual => Some((with, u64::MAX - with, true)),
+    }
+}
+
 /// By value of the label's column: whether its name passes.
-fn passing(label: Label, ids: &[NameId], accepts: &mut impl FnMut(NameId) -> bool) -> Vec<bool> {
+fn passing(
+    label: Label,
+    ids: &[NameId],
+    series: &[(NameId, NameId)],
+    accepts: &mut impl FnMut(NameId) -> bool,
+) -> Vec<bool> {
+    let mut named = |id: NameId| ids.get(id as usize).is_some_and(|&id| accepts(id));
     match label {
+        Label::Provider => series.iter().map(|&(provider, _)| named(provider)).collect(),
+        Label::Model => series.iter().map(|&(_, model)| named(model)).collect(),
         // Success, failure without a kind, and failures by kind.
         Label::Status => (0..=ids.len()).map(|at| accepts(if at as u64 == raw::OK { OK } else { ERROR })).collect(),
         Label::Error => [0].iter().chain(ids).map(|&id| accepts(id)).collect(),
@@ -428,7 +488,7 @@ fn utilization(remaining: u64, limit: u64) -> u64 {
 }
 
 /// The numbers of the rows that are left, a column's own or computed into `space`.
-fn numbers<'v>(
+pub(super) fn numbers<'v>(
     reader: &'v BlockReader<'_>,
     measure: Measure,
     left: &Left,

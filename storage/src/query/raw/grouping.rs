@@ -94,10 +94,21 @@ impl Gathering<'_, '_> {
         row: usize,
         translation: &mut Translation,
     ) -> Result<CellId, QueryError> {
+        self.cell_at(segment, kind, &|column| reader.values(column)[row], translation)
+    }
+
+    /// The cell of the first step for these values of the columns that tell the group.
+    pub(super) fn cell_at(
+        &mut self,
+        segment: &Segment,
+        kind: Kind,
+        value: &dyn Fn(Column) -> u64,
+        translation: &mut Translation,
+    ) -> Result<CellId, QueryError> {
         let group = LabelSet::of(&self.plan.group).both(kind.labels());
         let names = &mut self.names;
         let labels =
-            labels_at(segment, reader, kind, row, group, |id| translation.id(names, id, || segment.names().name(id)));
+            labels_at(segment, kind, value, group, |id| translation.id(names, id, || segment.names().name(id)));
         let group = self.cells.group(&labels)?;
         Ok(self.cells.cell(group, 0))
     }
@@ -116,18 +127,16 @@ pub(super) const fn column_of(label: Label, kind: Kind) -> Column {
     }
 }
 
-/// The `needed` labels of a row.
+/// The `needed` labels of a row, whose columns have these values.
 #[inline]
 pub(super) fn labels_at(
     segment: &Segment,
-    reader: &BlockReader<'_>,
     kind: Kind,
-    row: usize,
+    value: &dyn Fn(Column) -> u64,
     needed: LabelSet,
     mut id: impl FnMut(NameId) -> NameId,
 ) -> Labels {
     let mut labels = Labels::default();
-    let value = |column| reader.values(column)[row];
     if needed.has(Label::Provider) || needed.has(Label::Model) {
         let series = segment.names().series().get(value(Column::Series) as usize);
         let (provider, model) = series.copied().unwrap_or((0, 0));
