@@ -34,6 +34,8 @@ struct Limits {
 const LIMITS: Limits = Limits { singles: 1 << 22, parts: 1 << 18, bytes: 1 << 28, merged: 1 << 24 };
 /// Merging pays when a cell has at least so many histograms.
 const MERGED_MIN: usize = 8;
+/// Fewer histograms are walked before another thread is awake.
+const SHARED_PARTS_MIN: usize = 1000;
 /// So few values of a cell are sorted: an array would have to be cleared.
 const SORTED_MAX: usize = 64;
 
@@ -212,8 +214,15 @@ impl Distributions {
         let apart = !out.groups.is_empty();
         self.parts.sort_by_key(|&(cell, _)| cell);
         let singles = by_cell(std::mem::take(&mut self.singles), groups * steps);
+        let rest = Content { bytes: &self.bytes, parts: &self.parts, merged: &self.merged, singles: &singles };
+        if apart {
+            for (group, points) in out.groups.iter_mut().zip(points_of(rest, groups, steps, ppm, cells)?) {
+                group.1 = points;
+            }
+            return Ok(out);
+        }
         let (mut all, mut group_sum, mut work) = (Accumulator::default(), Accumulator::default(), Work::default());
-        let mut rest = Content { bytes: &self.bytes, parts: &self.parts, merged: &self.merged, singles: &singles };
+        let mut rest = rest;
         for group in 0..groups {
             group_sum.clear();
             let mut points = Vec::with_capacity(if self.stepped { steps } else { 0 });
@@ -222,13 +231,7 @@ impl Distributions {
                 if self.stepped {
                     points.push(work.cell(&mine, ppm, cells.cell_bounds(group, step))?);
                 }
-                if !apart {
-                    mine.pour(&mut group_sum)?;
-                }
-            }
-            if apart {
-                out.groups[group].1 = points;
-                continue;
+                mine.pour(&mut group_sum)?;
             }
             let sum = match self.dense.get(group) {
                 Some(dense) if !self.stepped => dense,
@@ -239,12 +242,46 @@ impl Distributions {
             out.above.push(above.iter().map(|bound| sum.count_above(*bound)).collect());
             all.add_all(sum)?;
         }
-        if !apart {
-            let (min, max) = cells.all_bounds();
-            out.all = quantiles_of(&all, ppm, min, max);
-        }
+        let (min, max) = cells.all_bounds();
+        out.all = quantiles_of(&all, ppm, min, max);
         Ok(out)
     }
+}
+
+/// Quantiles of all cells, by group and step; with many histograms the later groups on another thread.
+fn points_of(
+    mut all: Content<'_>,
+    groups: usize,
+    steps: usize,
+    ppm: &[u32],
+    cells: &dyn Bounds,
+) -> Result<Vec<Vec<Answer>>, Malformed> {
+    let work = |mut rest: Content<'_>, groups: std::ops::Range<usize>| -> Result<Vec<Vec<Answer>>, Malformed> {
+        let mut work = Work::default();
+        let mut point = |group: usize, step: usize| {
+            let mine = rest.split_off((group * steps + step) as u32);
+            work.cell(&mine, ppm, cells.cell_bounds(group, step))
+        };
+        groups.map(|group| (0..steps).map(|step| point(group, step)).collect()).collect()
+    };
+    let several = std::thread::available_parallelism().is_ok_and(|n| n.get() > 1);
+    let middle = match all.parts.get(all.parts.len() / 2) {
+        Some((cell, _)) if several && all.parts.len() >= SHARED_PARTS_MIN => *cell as usize / steps,
+        _ => groups,
+    };
+    let first = all.split_before((middle * steps) as u32);
+    std::thread::scope(|scope| {
+        let later = || work(all.again(), middle..groups);
+        let helper = std::thread::Builder::new();
+        let helper = if middle < groups { helper.spawn_scoped(scope, later).ok() } else { None };
+        let mut points = work(first, 0..middle)?;
+        points.extend(match helper.map(std::thread::ScopedJoinHandle::join) {
+            Some(Ok(done)) => done?,
+            Some(Err(panic)) => std::panic::resume_unwind(panic),
+            None => work(all.again(), middle..groups)?,
+        });
+        Ok(points)
+    })
 }
 
 /// Orders single values by cell; within a cell they are in no order.
@@ -284,6 +321,20 @@ impl Content<'_> {
         let (singles, other_singles) = self.singles.split_at(count_front(self.singles, |&key| is_mine(key)));
         (self.parts, self.merged, self.singles) = (other_parts, other_merged, other_singles);
         Self { bytes: self.bytes, parts, merged, singles }
+    }
+
+    /// Takes out what belongs to cells before `cell`.
+    fn split_before(&mut self, cell: u32) -> Self {
+        let (parts, other_parts) = self.parts.split_at(self.parts.partition_point(|&(c, _)| c < cell));
+        let is_mine = |key: u64| key >> 32 < u64::from(cell);
+        let (merged, other_merged) = self.merged.split_at(self.merged.partition_point(|&(key, _)| is_mine(key)));
+        let (singles, other_singles) = self.singles.split_at(self.singles.partition_point(|&key| is_mine(key)));
+        (self.parts, self.merged, self.singles) = (other_parts, other_merged, other_singles);
+        Self { bytes: self.bytes, parts, merged, singles }
+    }
+
+    const fn again(&self) -> Self {
+        Self { bytes: self.bytes, parts: self.parts, merged: self.merged, singles: self.singles }
     }
 
     fn pour(&self, sum: &mut Accumulator) -> Result<(), Malformed> {
@@ -351,7 +402,7 @@ fn quantiles_of(sum: &Accumulator, ppm: &[u32], min: u64, max: u64) -> Vec<Optio
 }
 
 /// Least and greatest values, to which quantiles are clamped.
-pub(crate) trait Bounds {
+pub(crate) trait Bounds: Sync {
     /// Groups and steps (at least one).
     fn shape(&self) -> (usize, usize);
     fn cell_bounds(&self, group: usize, step: usize) -> (u64, u64);

@@ -52,7 +52,13 @@ impl Left {
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
-        self.rows[..self.len].iter().map(|&row| row as usize)
+        self.rows().iter().map(|&row| row as usize)
+    }
+
+    /// The rows as they are kept, for loops that must be tight.
+    #[inline]
+    pub(super) fn rows(&self) -> &[u8] {
+        &self.rows[..self.len]
     }
 
     #[inline]
@@ -497,11 +503,18 @@ pub(super) fn numbers<'v>(
     match measure {
         Measure::Tokens => {
             let (input, output) = (reader.values(Column::InputTokens), reader.values(Column::OutputTokens));
-            left.iter().for_each(|row| space[row] = input[row] + output[row]);
+            for &row in left.rows() {
+                space[row as usize] = input[row as usize] + output[row as usize];
+            }
         }
         Measure::Cost => {
             let (cost, source) = (reader.values(Column::Cost), reader.values(Column::CostSource));
-            left.iter().for_each(|row| space[row] = if source[row] == 0 { ABSENT } else { cost[row] });
+            // Every row, wanted or not: that is vector code.
+            let priced = cost.iter().zip(source);
+            space
+                .iter_mut()
+                .zip(priced)
+                .for_each(|(to, (&cost, &source))| *to = if source == 0 { ABSENT } else { cost });
         }
         Measure::Utilization => {
             let (remaining, limit) = (reader.values(Column::Remaining), reader.values(Column::Limit));

@@ -124,29 +124,36 @@ impl Tally {
         let keys = self.column.map_or(ONE, |column| reader.values(column));
         let status = reader.values(Column::Status);
         let source = if self.unpriced { reader.values(Column::CostSource) } else { &[1; GROUP_ROWS] };
+        let top = self.calls.len() - 1;
         if self.column.is_none() {
+            let (mut errors, mut unpriced) = (0, 0);
+            for &row in left.rows() {
+                errors += u64::from(status[row as usize] != raw::OK);
+                unpriced += u64::from(source[row as usize] == 0);
+            }
             let calls = &mut self.calls[0];
-            calls.requests += left.len() as u64;
-            for row in left.iter() {
+            (calls.requests, calls.errors) = (calls.requests + left.len() as u64, calls.errors + errors);
+            calls.unpriced += unpriced;
+        } else {
+            for &row in left.rows() {
+                let row = row as usize;
+                // Footers are checked: no column has values beyond its names.
+                let calls = &mut self.calls[(keys[row] as usize).min(top)];
+                calls.requests += 1;
                 calls.errors += u64::from(status[row] != raw::OK);
                 calls.unpriced += u64::from(source[row] == 0);
-            }
-        } else {
-            for row in left.iter() {
-                // Footers are checked: no column has values beyond its names.
-                if let Some(calls) = self.calls.get_mut(keys[row] as usize) {
-                    calls.requests += 1;
-                    calls.errors += u64::from(status[row] != raw::OK);
-                    calls.unpriced += u64::from(source[row] == 0);
-                }
             }
         }
         let width = self.measures.len();
         for (at, &(_, measure)) in self.measures.iter().enumerate() {
             let values = numbers(reader, measure, left, space);
-            for row in left.iter().filter(|row| values[*row] != ABSENT) {
-                let Some(stat) = self.stats.get_mut(keys[row] as usize * width + at) else { continue };
-                if self.sums_only { stat.add_sum(values[row]) } else { stat.add(values[row]) }
+            for &row in left.rows() {
+                let value = values[row as usize];
+                if value == ABSENT {
+                    continue;
+                }
+                let stat = &mut self.stats[(keys[row as usize] as usize).min(top) * width + at];
+                if self.sums_only { stat.add_sum(value) } else { stat.add(value) }
             }
         }
     }
