@@ -35,7 +35,7 @@ const LIMITS: Limits = Limits { singles: 1 << 22, parts: 1 << 18, bytes: 1 << 28
 /// Merging pays when a cell has at least so many histograms.
 const MERGED_MIN: usize = 8;
 /// Fewer histograms are walked before another thread is awake.
-const SHARED_PARTS_MIN: usize = 1000;
+const SHARED_PARTS_MIN: usize = if cfg!(test) { 2 } else { 1000 };
 /// So few values of a cell are sorted: an array would have to be cleared.
 const SORTED_MAX: usize = 64;
 

@@ -69,3 +69,26 @@ fn more_than_fits_is_refused() {
     assert!(matches!(full.quantiles(&[500_000], &[], &Unbounded), Err(QueryError::TooManyValues)));
     assert!(fill(Limits { singles: 50, ..LIMITS }).check().is_ok());
 }
+
+/// Guards the steps' cells where groups are not made of them, on two threads here.
+#[test]
+fn groups_counted_apart_change_no_answer() {
+    let ppm = [0, 500_000, 950_000, 1_000_000];
+    let mut apart = Distributions::new(true);
+    apart.count_totals_apart(STEPS);
+    let mut together = Distributions::new(true);
+    for n in 0..400_u64 {
+        let (cell, value) = ((n * 7 % (2 * STEPS as u64)) as u32, n * n * 31);
+        apart.add_value(cell, value).unwrap();
+        together.add_value(cell, value).unwrap();
+        let mut bytes = Vec::new();
+        encode(&[(index_of(value), 1 + n % 3), (index_of(value) + 40, 2)], &mut bytes);
+        let histogram = Histogram::whole(3 + n % 3, &bytes);
+        together.add(cell, &histogram).unwrap();
+        apart.add(cell, &histogram).unwrap();
+        apart.add_to_total(cell, &histogram).unwrap();
+    }
+    let (apart, together) = (apart.quantiles(&ppm, &[5000], &Unbounded), together.quantiles(&ppm, &[5000], &Unbounded));
+    let (apart, together) = (apart.unwrap(), together.unwrap());
+    assert_eq!((apart.all, apart.groups, apart.above), (together.all, together.groups, together.above));
+}

@@ -15,7 +15,7 @@ use crate::time::{TimeRange, Timestamp};
 /// More values of a column than these are not kept in an array.
 const KEYS_MAX: usize = 1 << 16;
 /// Fewer rows are done before another thread is awake.
-const SHARED_ROWS_MIN: usize = 50_000;
+const SHARED_ROWS_MIN: usize = if cfg!(test) { 2 } else { 50_000 };
 
 /// Counts of calls.
 #[derive(Clone, Copy, Debug, Default)]
