@@ -10,8 +10,8 @@ use std::fmt::{self, Write};
 use ax_storage::event::{CostSource, NanoUsd};
 use ax_storage::row::{Body, Maybe, NameId, Names, Row};
 
-use crate::import::{Key, is_formula};
-use crate::words::{is_hidden, push_json_escaped};
+use crate::import::Key;
+use crate::words::{is_formula, is_hidden, push_json_escaped};
 
 /// Appends the event as a line of NDJSON, line end included.
 pub fn ndjson(out: &mut String, names: &Names, row: &Row) {

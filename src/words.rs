@@ -54,6 +54,11 @@ pub fn visible_json(text: String) -> String {
     out
 }
 
+/// Whether a spreadsheet takes a cell for a formula, perhaps behind apostrophes.
+pub fn is_formula(cell: &str) -> bool {
+    cell.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
+}
+
 /// The known word nearest to `word`, when it is near: at most a third of its letters differ.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let length = word.chars().count();

@@ -39,7 +39,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("pricing", &[]),
     ("projection", &["analysis", "calendar"]),
     ("query", &["calendar", "metric", "words"]),
-    ("render", &["dashboard", "error", "metric", "projection"]),
+    ("render", &["dashboard", "error", "metric", "projection", "words"]),
     ("store", &["answer", "calendar", "query"]),
     ("words", &[]),
 ];

@@ -254,10 +254,27 @@ impl clap::builder::TypedValueParser for MetricNames {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum MetricsFormat {
+    /// A row a group or step, with bars
     Table,
+    /// A line over time, one a group
     Chart,
+    /// One fact a line, no drawing signs: for screen readers
     Line,
+    /// What `--json` prints
     Json,
+    /// A JSON object a row, or a point where there is a step
+    Ndjson,
+    /// The same as CSV
+    Csv,
+    /// A table for a document
+    Markdown,
+}
+
+impl MetricsFormat {
+    /// Whether programs read it: then an empty answer is one too, and not a page of advice.
+    pub(crate) fn is_data(self) -> bool {
+        matches!(self, Self::Json | Self::Ndjson | Self::Csv)
+    }
 }
 
 /// Which events count.

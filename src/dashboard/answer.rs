@@ -307,13 +307,25 @@ impl Serialize for Value {
 }
 
 /// `value`, and when something is compared `previous`, `change` and `change_pct`.
-fn values<M: SerializeMap>(map: &mut M, value: Option<Value>, previous: Option<Previous>) -> Result<(), M::Error> {
+pub(super) fn values<M: SerializeMap>(
+    map: &mut M,
+    value: Option<Value>,
+    previous: Option<Previous>,
+) -> Result<(), M::Error> {
     map.serialize_entry("value", &value)?;
     let Some(previous) = previous else { return Ok(()) };
     let Change { change, change_pct } = previous.change(value);
     map.serialize_entry("previous", &previous.0)?;
     map.serialize_entry("change", &change)?;
     map.serialize_entry("change_pct", &change_pct)
+}
+
+impl Evidence {
+    pub(super) fn entries<M: SerializeMap>(&self, map: &mut M) -> Result<(), M::Error> {
+        map.serialize_entry("current", &self.current)?;
+        map.serialize_entry("threshold", &self.threshold)?;
+        map.serialize_entry("threshold_unit", self.unit.json_name())
+    }
 }
 
 impl Serialize for PointView {
@@ -335,9 +347,7 @@ impl Serialize for RowView {
         map.serialize_entry("labels", &self.labels)?;
         values(&mut map, self.value, self.previous)?;
         if let Some(evidence) = &self.evidence {
-            map.serialize_entry("current", &evidence.current)?;
-            map.serialize_entry("threshold", &evidence.threshold)?;
-            map.serialize_entry("threshold_unit", evidence.unit.json_name())?;
+            evidence.entries(&mut map)?;
         }
         map.serialize_entry("count", &self.count)?;
         if let Some(points) = &self.points {

@@ -7,6 +7,7 @@ mod answer;
 mod empty;
 mod events;
 mod explain;
+mod flat;
 mod forecast;
 mod metrics;
 mod status;
@@ -24,6 +25,7 @@ pub use answer::{
 pub use empty::{Emptiness, Known};
 pub use events::{EventView, EventsView};
 pub use explain::{ExplainView, ReadView};
+pub use flat::FlatRow;
 pub use forecast::ForecastView;
 pub use metrics::Shown;
 pub use status::{

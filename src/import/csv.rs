@@ -13,6 +13,7 @@ use super::fields::{Fields, Parsed, Rules, Value};
 use super::key::{Key, Keys};
 use super::quick;
 use super::source::Cut;
+use crate::words::is_formula;
 
 /// Reads the rows of one file.
 #[derive(Clone, Debug)]
@@ -90,11 +91,6 @@ impl Columns {
     fn cells(&self, row: &str) -> LineError {
         LineError::Cells { found: Cells::of(row).count(), wanted: self.keys.len() }
     }
-}
-
-/// Whether a spreadsheet takes a cell for a formula, perhaps behind apostrophes.
-pub(crate) fn is_formula(cell: &str) -> bool {
-    cell.trim_start_matches('\'').starts_with(['=', '+', '-', '@', '\t', '\r'])
 }
 
 /// Takes away the one apostrophe that exports put before what looks like a formula.

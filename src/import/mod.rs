@@ -27,7 +27,6 @@ use ax_storage::event::{NanoUsd, Request};
 use ax_storage::row::Batch;
 use ax_storage::time::Timestamp;
 
-pub(crate) use csv::is_formula;
 #[cfg(feature = "cli")]
 pub(crate) use error::shown;
 pub(crate) use key::Key;

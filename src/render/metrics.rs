@@ -2,7 +2,7 @@
 
 use super::table::{Cell, Column, Table};
 use super::{Role, Style, banner, bar, chart, edges, number, sparkline, text, when};
-use crate::dashboard::{MetricsView, PointView, RowView, Value, ValueUnit};
+use crate::dashboard::{Change, MetricsView, PointView, Previous, RowView, Value, ValueUnit};
 use crate::metric::{Aggregation, Metric, Number, Unit};
 
 /// Most columns of a bar.
@@ -66,12 +66,25 @@ fn heading(view: &MetricsView) -> String {
     format!("{} {shown}", metric.name())
 }
 
+/// `+9.0 %`; from nothing the change itself.
+pub(super) fn change(previous: Previous, now: Option<Value>, unit: &ValueUnit, style: &Style) -> String {
+    let Change { change, change_pct } = previous.change(now);
+    match (change_pct, change) {
+        (Some(percent), _) => number::figure(percent / 100.0, Unit::Change),
+        (None, Some(change)) => {
+            let sign = if change.to_f64() > 0.0 { "+" } else { "" };
+            format!("{sign}{}", super::value(Some(change.into()), unit, style))
+        }
+        (None, None) => style.none().to_owned(),
+    }
+}
+
 fn is_ratio(view: &MetricsView) -> bool {
     view.unit == ValueUnit::Of(Unit::Ratio)
 }
 
 /// What a column of values is called.
-fn value_title(view: &MetricsView) -> String {
+pub(super) fn value_title(view: &MetricsView) -> String {
     view.aggregation.map_or_else(|| "VALUE".to_owned(), |a| a.to_string().to_uppercase())
 }
 
@@ -181,7 +194,7 @@ fn groups(view: &MetricsView, style: &Style) -> String {
     table.draw(style)
 }
 
-fn count_title(metric: Option<Metric>) -> &'static str {
+pub(super) fn count_title(metric: Option<Metric>) -> &'static str {
     let Some(metric) = metric else { return "EVENTS" };
     let kinds = crate::metric::kinds(metric);
     match (kinds.caches, kinds.rates) {
@@ -201,7 +214,7 @@ fn blocks(view: &MetricsView, style: &Style) -> String {
     out
 }
 
-fn point_time(view: &MetricsView, point: &PointView) -> String {
+pub(super) fn point_time(view: &MetricsView, point: &PointView) -> String {
     let range = &view.range;
     when::point(point.t, &range.zone, range.range.millis(), view.step_ms.unwrap_or(60_000))
 }

@@ -8,11 +8,11 @@ use crate::metric::{Aggregation, Metric, Money, Number, Unit};
 
 const NOW: u64 = 1_795_511_220_000; // Tue 24 Nov 2026 10:07 CET
 
-fn style(width: usize) -> Style {
+pub(super) fn style(width: usize) -> Style {
     Style { width, color: false, unicode: true, demo: false }
 }
 
-fn window(ms: u64) -> Window {
+pub(super) fn window(ms: u64) -> Window {
     let now = Timestamp::from_millis(NOW);
     Window { range: TimeRange::new(now.minus_ms(ms), now), zone: Zone::load("Europe/Berlin").unwrap() }
 }
@@ -105,7 +105,7 @@ fn hostile_status() -> StatusView {
     view
 }
 
-fn points(n: u64, value: impl Fn(u64) -> Option<f64>) -> Vec<PointView> {
+pub(super) fn points(n: u64, value: impl Fn(u64) -> Option<f64>) -> Vec<PointView> {
     let step = 3_600_000 / n.clamp(1, 60);
     let start = NOW - n * step;
     let point = |i| PointView {
@@ -118,11 +118,11 @@ fn points(n: u64, value: impl Fn(u64) -> Option<f64>) -> Vec<PointView> {
     (0..n).map(point).collect()
 }
 
-fn row(labels: Labels, value: Number, count: u64) -> RowView {
+pub(super) fn row(labels: Labels, value: Number, count: u64) -> RowView {
     RowView { labels, value: Some(value.into()), previous: None, evidence: None, count, points: None }
 }
 
-fn metrics_view(points: Vec<PointView>) -> MetricsView {
+pub(super) fn metrics_view(points: Vec<PointView>) -> MetricsView {
     let step = points.get(1).map_or(60_000, |p| p.t.since(points[0].t));
     let span = step * points.len() as u64;
     let some = |v| Some(Number::Float(v));
@@ -164,7 +164,7 @@ fn wave(n: u64) -> Vec<PointView> {
     })
 }
 
-fn grouped_view(rows: usize) -> MetricsView {
+pub(super) fn grouped_view(rows: usize) -> MetricsView {
     let names =
         ["claude-sonnet-4-5", "gpt-4-turbo", "claude-haiku-4-5", "\u{1b}[31mred", "日本語モデル日本語モデル", ""];
     let row = |i: usize| {

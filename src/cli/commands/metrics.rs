@@ -89,27 +89,29 @@ fn show(
     let empty = !answer.seen;
     let words = range_words(view.range_text.as_deref());
     let asked = Asked { range: question.range, only: &only, kinds, zone: &question.zone, words };
-    let data = format == MetricsFormat::Json;
-    if let Some(store) = store.filter(|_| data || !empty) {
+    if let Some(store) = store.filter(|_| format.is_data() || !empty) {
         asked.warn_of_unknown(store, empty, context)?;
     }
     if empty {
         asking::warn_of_patterns(question, context);
     }
     context.warn_of_backlog(store)?;
-    if data {
+    if format == MetricsFormat::Json {
         view.warnings.extend(context.take_warnings());
         return context.print_json(&view);
     }
     context.warn_all(&view.warnings);
-    if empty {
+    if empty && !format.is_data() {
         return asked.explain(store, context);
     }
     let style = context.style()?;
     context.print(&match format {
         MetricsFormat::Chart => render::metrics_chart(&view, &style),
         MetricsFormat::Line => render::metrics_line(&view, &style),
-        _ => render::metrics_table(&view, &style),
+        MetricsFormat::Ndjson => render::metrics_ndjson(&view),
+        MetricsFormat::Csv => render::metrics_csv(&view),
+        MetricsFormat::Markdown => render::metrics_markdown(&view, &style),
+        MetricsFormat::Table | MetricsFormat::Json => render::metrics_table(&view, &style),
     })
 }
 
