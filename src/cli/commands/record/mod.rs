@@ -14,6 +14,7 @@ use ax_storage::clock::{Clock, ManualClock};
 use ax_storage::event::CostSource;
 use serde::Serialize;
 
+use crate::aggregator::{self as monitor, Monitor};
 use crate::cli::args::RecordArgs;
 use crate::cli::context::Context;
 use crate::cli::interrupt::on_interrupt;
@@ -51,7 +52,12 @@ pub(crate) fn run(args: &RecordArgs, context: &Context) -> Result<u8> {
             tally.take(line.as_bytes(), &parser, &collector, context);
             0
         }
-        None => stream(&parser, &collector, &mut tally, context)?,
+        None => {
+            let upkeep = upkeep(&store, context);
+            let code = stream(&parser, &collector, &mut tally, context)?;
+            drop(upkeep);
+            code
+        }
     };
     if let Err(e) = collector.flush() {
         context.warn("not_durable", format!("what was recorded may not survive a power failure: {}", plain(&e)));
@@ -87,6 +93,13 @@ fn collector(store: &Store, context: &Context) -> Result<Collector> {
     let options =
         Options { journal: JournalKind::Written, zone: Some(store.zone().clone()), clock, ..Options::default() };
     Ok(Collector::open_with(store.dir(), options)?)
+}
+
+/// Rolls up while a stream runs, which may be for days. Without it the pass at the end does it all,
+/// so where no thread can be had nothing is lost.
+fn upkeep(store: &Store, context: &Context) -> Option<Monitor> {
+    let options = monitor::Options { zone: Some(store.zone().clone()), ..monitor::Options::default() };
+    (!context.is_stopped()).then(|| Monitor::start(store.dir(), options).ok()).flatten()
 }
 
 /// Records every line of stdin: the exit code.
