@@ -3,24 +3,21 @@
 //! Nearly all lines are requests with known fields, plain numbers and short names. They are read here in
 //! one pass, without an allocation and without a text for errors. Whatever is unusual, everything wrong
 //! included, is left to the readers that know all of it; the property tests hold them against each other.
-//!
-//! A program writes its members in one order, so each name is guessed from the line before and compared
-//! as one number.
 
 use ax_storage::event::{COST_NANOS_MAX, CostSource, LATENCY_US_MAX, NAME_BYTES_MAX, Tokens};
 use ax_storage::row::{Batch, Body, Maybe, RequestRow, Row};
 use ax_storage::time::{DAY_MS, Timestamp};
 
 use super::fields::Rules;
-use super::key::{Key, Keys};
-use super::ndjson::plain_len;
+use super::key::Key;
 use super::when::utc;
 
-/// More members than there are fields are not usual.
-const MEMBERS_MAX: usize = Key::ALL.len();
-/// Digits that fit 64 bits whatever they are, their point not counted.
-const DIGITS_MAX: usize = 18;
-const POWERS_OF_TEN: [u64; 10] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
+mod digits;
+mod line;
+
+use digits::Decimal;
+
+pub(crate) use line::Guesses;
 
 /// A value as it stands in the text.
 #[derive(Clone, Copy)]
@@ -28,73 +25,6 @@ pub(crate) enum Raw<'a> {
     Text(&'a str),
     Number(Decimal),
     Flag(bool),
-}
-
-/// `digits / 10^decimals`.
-#[derive(Clone, Copy)]
-pub(crate) struct Decimal {
-    digits: u64,
-    decimals: usize,
-}
-
-impl Decimal {
-    /// The number that `text` begins with, and what follows it.
-    #[inline]
-    fn first(text: &[u8]) -> Option<(Self, &[u8])> {
-        let (whole, whole_len) = digits(text)?;
-        // JSON has no leading zeros.
-        if whole_len == 0 || (whole_len > 1 && text[0] == b'0') {
-            return None;
-        }
-        let rest = &text[whole_len..];
-        let [b'.', fraction @ ..] = rest else { return Some((Self { digits: whole, decimals: 0 }, rest)) };
-        let (part, decimals) = digits(fraction)?;
-        if decimals == 0 || decimals >= POWERS_OF_TEN.len() || whole_len + decimals > DIGITS_MAX {
-            return None;
-        }
-        let digits = whole * POWERS_OF_TEN[decimals] + part;
-        Some((Self { digits, decimals }, &fraction[decimals..]))
-    }
-
-    /// `self * 10^scale` where that is whole.
-    #[inline]
-    fn scaled(self, scale: usize) -> Option<u64> {
-        self.digits.checked_mul(*POWERS_OF_TEN.get(scale.checked_sub(self.decimals)?)?)
-    }
-}
-
-/// The number that the digits at the beginning make, and how many they are; `None` when too many.
-/// Eight at a time: pairs, then pairs of pairs, are added up in place.
-#[inline]
-fn digits(text: &[u8]) -> Option<(u64, usize)> {
-    let (mut value, mut len) = (0u64, 0);
-    while let Some(chunk) = text.get(len..).and_then(|rest| rest.first_chunk::<8>()) {
-        let word = u64::from_le_bytes(*chunk) ^ 0x3030_3030_3030_3030;
-        // The top half of a byte is zero where a digit was, unless the low half is above nine.
-        let strange = (word | word.wrapping_add(0x0606_0606_0606_0606)) & 0xf0f0_f0f0_f0f0_f0f0;
-        let found = (strange.trailing_zeros() / 8) as usize;
-        if found == 0 {
-            return Some((value, len));
-        }
-        len += found;
-        if len > DIGITS_MAX {
-            return None;
-        }
-        // Zeros go before the digits that are there.
-        let word = word << (8 * (8 - found));
-        let word = (word.wrapping_mul(10) + (word >> 8)) & 0x00ff_00ff_00ff_00ff;
-        let word = (word.wrapping_mul(100) + (word >> 16)) & 0x0000_ffff_0000_ffff;
-        let eight = (word.wrapping_mul(10_000) + (word >> 32)) & 0xffff_ffff;
-        value = value * POWERS_OF_TEN[found] + eight;
-        if found < 8 {
-            return Some((value, len));
-        }
-    }
-    for digit in text[len..].iter().take_while(|b| b.is_ascii_digit()) {
-        value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-        len += 1;
-    }
-    (len <= DIGITS_MAX).then_some((value, len))
 }
 
 /// The fields of a request; those not given are empty or zero.
@@ -233,113 +163,6 @@ impl<'a> Usual<'a> {
         };
         batch.rows.push(row);
         Some(())
-    }
-}
-
-/// The members' names of the line before, in their order.
-#[derive(Default)]
-pub(crate) struct Guesses {
-    list: Vec<Guess>,
-}
-
-#[derive(Clone, Copy)]
-struct Guess {
-    /// The name with `":` behind it, as a number, and which of its bytes count.
-    word: u128,
-    mask: u128,
-    len: usize,
-    key: Key,
-}
-
-impl Guess {
-    /// `None` for a name that does not fit into a number; what stands in its place never fits.
-    fn of(name: &[u8], key: Key) -> Option<Self> {
-        let len = name.len() + 2;
-        let mask = if len < 16 { (1u128 << (8 * len)) - 1 } else { u128::MAX };
-        let mut bytes = [0; 16];
-        bytes.get_mut(..name.len())?.copy_from_slice(name);
-        bytes.get_mut(name.len()..len)?.copy_from_slice(b"\":");
-        Some(Self { word: u128::from_le_bytes(bytes), mask, len, key })
-    }
-
-    #[inline]
-    fn fits(&self, rest: &[u8]) -> bool {
-        let word = rest.first_chunk::<16>().map_or_else(|| padded(rest), |chunk| u128::from_le_bytes(*chunk));
-        word & self.mask == self.word
-    }
-}
-
-/// At most 16 bytes, zeros behind them: names have none.
-fn padded(bytes: &[u8]) -> u128 {
-    bytes.iter().rev().fold(0, |n, b| n << 8 | u128::from(*b))
-}
-
-impl Guesses {
-    /// The fields of a line; `None` = unusual.
-    #[inline]
-    pub(crate) fn read<'a>(&mut self, line: &'a [u8], keys: &Keys) -> Option<Usual<'a>> {
-        let mut usual = Usual::default();
-        let mut rest = line.strip_prefix(b"{")?;
-        for place in 0..MEMBERS_MAX {
-            rest = rest.strip_prefix(b"\"")?;
-            let key = match self.list.get(place) {
-                Some(guess) if guess.fits(rest) => {
-                    rest = &rest[guess.len..];
-                    guess.key
-                }
-                _ => self.name(place, &mut rest, keys)?,
-            };
-            let value = value(&mut rest)?;
-            usual.set(key, value)?;
-            rest = match rest {
-                [b'}'] => return Some(usual),
-                [b',', b' ', rest @ ..] | [b',', rest @ ..] => rest,
-                _ => return None,
-            };
-        }
-        None
-    }
-
-    /// Looks the name up that `rest` begins with, and guesses it from now on.
-    #[cold]
-    fn name(&mut self, place: usize, rest: &mut &[u8], keys: &Keys) -> Option<Key> {
-        let (name, behind) = rest.split_at(plain_len(rest)?);
-        let key = keys.find(name)?;
-        *rest = behind.strip_prefix(b"\":")?;
-        self.list.truncate(place);
-        if self.list.len() == place {
-            self.list.push(Guess::of(name, key).unwrap_or(Guess { word: 1, mask: 0, len: 0, key }));
-        }
-        Some(key)
-    }
-}
-
-/// Takes the value that `rest` begins with, perhaps behind a space.
-#[inline]
-fn value<'a>(rest: &mut &'a [u8]) -> Option<Raw<'a>> {
-    if let Some(behind) = rest.strip_prefix(b" ") {
-        *rest = behind;
-    }
-    match rest {
-        [b'"', text @ ..] => {
-            let (text, behind) = text.split_at(plain_len(text)?);
-            *rest = behind.strip_prefix(b"\"")?;
-            Some(Raw::Text(std::str::from_utf8(text).ok()?))
-        }
-        [b'0'..=b'9', ..] => {
-            let (number, behind) = Decimal::first(rest)?;
-            *rest = behind;
-            Some(Raw::Number(number))
-        }
-        [b't', b'r', b'u', b'e', behind @ ..] => {
-            *rest = behind;
-            Some(Raw::Flag(true))
-        }
-        [b'f', b'a', b'l', b's', b'e', behind @ ..] => {
-            *rest = behind;
-            Some(Raw::Flag(false))
-        }
-        _ => None,
     }
 }
 

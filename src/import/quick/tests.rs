@@ -3,10 +3,12 @@
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use super::digits::digits;
 use super::*;
 use crate::import::LineParser;
 use crate::import::csv::Columns;
 use crate::import::fields::Parsed;
+use crate::import::key::Keys;
 
 const NOW: Timestamp = Timestamp::from_millis(1_762_732_800_000);
 
