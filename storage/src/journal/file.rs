@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 
 use crate::fs;
 use crate::journal::DropReason;
@@ -12,10 +13,10 @@ use crate::journal::fork::Owned;
 use crate::journal::format::{DROPS_AT, END_AT, HEADER_BYTES, Header, pair};
 use crate::paths::utc_day_name;
 
-/// What a recorder sets aside for a file at first; then twice as much each time.
+/// What a recorder sets aside for a file at first, and what a recording thread sets aside.
 pub(crate) const FIRST_PIECE_BYTES: u32 = 256 << 10;
-/// The largest piece set aside at once.
-pub(crate) const PIECE_BYTES_MAX: u32 = 4 << 20;
+/// The largest piece that is written at once, ahead of what writes by `pwrite`.
+const PIECE_BYTES_MAX: u32 = 4 << 20;
 
 /// A journal file that this process owns.
 #[derive(Debug)]
@@ -102,9 +103,34 @@ pub(crate) fn set_aside(fd: RawFd, from: u32, to: u32) -> io::Result<()> {
     }
 }
 
-/// What to try when the piece from `from` to `to` was refused.
-pub(crate) fn smaller_piece(from: u32, to: u32) -> u32 {
-    (from / FIRST_PIECE_BYTES * FIRST_PIECE_BYTES).saturating_add(FIRST_PIECE_BYTES).min(to)
+/// Sets space aside as [`set_aside`] does, and fills it with zeros: pages that come into memory by a
+/// long write are large ones, and cost a quarter of those that come one by one when they are touched.
+/// Nobody else may write there meanwhile.
+///
+/// # Errors
+/// As [`set_aside`].
+pub(crate) fn fill(fd: RawFd, from: u32, to: u32) -> io::Result<()> {
+    /// Never written to, so it has no memory of its own.
+    static ZEROS: [AtomicU64; FIRST_PIECE_BYTES as usize / 8] =
+        [const { AtomicU64::new(0) }; FIRST_PIECE_BYTES as usize / 8];
+    set_aside(fd, from, to)?;
+    let mut at = from;
+    while at < to {
+        let bytes = (to - at).min(FIRST_PIECE_BYTES) as usize;
+        // SAFETY: so many bytes are there, which nobody changes; a descriptor that is none is an error.
+        let done = unsafe { libc::pwrite(fd, ZEROS.as_ptr().cast(), bytes, libc::off_t::from(at)) };
+        match u32::try_from(done) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(done) => at += done,
+            Err(_) => {
+                let error = io::Error::last_os_error();
+                if error.kind() != io::ErrorKind::Interrupted {
+                    return Err(error);
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The end of the piece that follows `room` bytes set aside so far.

@@ -3,11 +3,15 @@
 //! ```text
 //! next   sequence << 32 | slots taken      a reservation is one fetch_add
 //! soft   sequence << 32 | slots            below it there is space, and nobody need be told
-//! room   sequence << 32 | SHUT | slots     below it there is space; SHUT: it will not grow
+//! room   sequence << 32 | SHUT | CLAIMED | slots     below it there is space; SHUT: it will not grow
 //! ```
 //! Reservations tile the line of slots. Of those that cross `room` exactly one begins at or before
-//! it, the *straddler*: it alone sets more space aside when the helper is late, and if there will
-//! be none its beginning is where the file ends. All others wait for it or give up.
+//! it, the *straddler*: it sets more space aside when the helper is late, and if there will be none
+//! its beginning is where the file ends. All others wait for it or give up.
+//!
+//! **Who makes space** fills it with zeros, and must be alone in that: a frame could be there
+//! already. So he claims it first, and `room` is raised only from the word that he made by that.
+//! Who finds it claimed waits as for a straddler; who gives up shuts the file, and the claim is void.
 //!
 //! **Who may touch the mapping.** A reservation below `room` pins the file: nothing is unmapped
 //! before `end` is set and every frame up to it was published, and whatever is below the final
@@ -24,7 +28,7 @@ use std::time::Duration;
 
 use crate::clock::Stopwatch;
 use crate::journal::crc::Crc;
-use crate::journal::file::{next_piece, set_aside, smaller_piece};
+use crate::journal::file::{FIRST_PIECE_BYTES, fill};
 use crate::journal::format::{
     FILE_SLOTS_MAX, FRAME_HEAD_BYTES, HEADER_BYTES, LAST_NAME_AT, SLOT_BYTES, frame_place, offset_of, slots_of,
 };
@@ -32,6 +36,8 @@ use crate::journal::frame::COMPACT_BYTES;
 
 /// In `room`: no more space will come.
 const SHUT: u64 = 1 << 31;
+/// In `room`: somebody is making space behind it.
+const CLAIMED: u64 = 1 << 30;
 /// Added to `next` it is beyond every file. Once a file: twice would change the tag.
 const CLOSE: u64 = 1 << 31;
 /// `end` of a file that goes on.
@@ -97,11 +103,22 @@ pub(super) enum Reserved<'a> {
     Full,
 }
 
+/// What came of an attempt to make space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extended {
+    /// Space is there between these bytes of the file.
+    To(u32, u32),
+    /// Another was at it, or there is an end to it.
+    Elsewhere,
+    /// The medium does not give it.
+    Refused,
+}
+
 /// What a thread that was not on the straight path has to tell.
 pub(super) trait Watch {
-    /// Half of what was prepared is used.
+    /// A good part of what was prepared is used.
     fn wake(&self);
-    /// A recording thread prepared space itself.
+    /// A recording thread prepares space itself.
     fn stalled(&self);
 }
 
@@ -113,9 +130,9 @@ fn tag(word: u64) -> u32 {
     (word >> 32) as u32
 }
 
-/// The lower half without `SHUT`; of `next` the half as it is.
+/// The slots that `room` speaks of.
 fn slots_in(room: u64) -> u32 {
-    (room & !SHUT) as u32
+    (room & !(SHUT | CLAIMED)) as u32
 }
 
 impl Live {
@@ -192,10 +209,15 @@ impl Live {
                 }
                 return false;
             }
-            if straddler {
+            if straddler && room & CLAIMED == 0 {
                 watch.stalled();
                 // The descriptor is open: the file is not finished before we have set its end.
-                self.extend(room, self.fd.load(Ordering::Relaxed));
+                match self.extend(FIRST_PIECE_BYTES, self.fd.load(Ordering::Relaxed)) {
+                    // The helper, if it found the space claimed, has gone to sleep.
+                    Extended::To(..) => watch.wake(),
+                    Extended::Elsewhere => {}
+                    Extended::Refused => _ = self.room.fetch_or(SHUT, Ordering::AcqRel),
+                }
             } else if !waiting.again() {
                 let _ = self.room.compare_exchange(room, room | SHUT, Ordering::AcqRel, Ordering::Relaxed);
             }
@@ -210,32 +232,45 @@ impl Live {
         }
     }
 
-    /// Sets the next piece aside or, if the medium refuses, shuts the file.
-    fn extend(&self, room: u64, fd: RawFd) {
-        let (from, to) = (self.room_bytes(room), self.next_piece(room));
-        let done = set_aside(fd, from, to).map(|()| to).or_else(|_| {
-            let less = smaller_piece(from, to);
-            set_aside(fd, from, less).map(|()| less)
-        });
-        match done {
-            Ok(to) => self.raise(room, to),
-            Err(_) => {
-                let _ = self.room.compare_exchange(room, room | SHUT, Ordering::AcqRel, Ordering::Relaxed);
-            }
+    /// Makes the next `piece` bytes of space. The caller pins the file, of which `fd` is the
+    /// descriptor.
+    pub(super) fn extend(&self, piece: u32, fd: RawFd) -> Extended {
+        let room = self.room();
+        let (claimed, raised) = (room | CLAIMED, word(tag(room), self.slots_after(room, piece)));
+        let swap = |from, to| self.room.compare_exchange(from, to, Ordering::AcqRel, Ordering::Relaxed).is_ok();
+        if room & CLAIMED != 0 || self.is_last(room) || !swap(room, claimed) {
+            return Extended::Elsewhere;
         }
+        let (from, to) = (self.room_bytes(room), self.room_bytes(raised));
+        if fill(fd, from, to).is_err() {
+            // Void if the file was shut meanwhile.
+            swap(claimed, room);
+            return Extended::Refused;
+        }
+        let told = self.is_told();
+        if !swap(claimed, raised) {
+            return Extended::Elsewhere;
+        }
+        if told {
+            // Whoever raises it watches on until it arms the file again.
+            self.soft.store(raised, Ordering::Release);
+        }
+        Extended::To(from, to)
     }
 
-    /// Makes space up to byte `to` known, unless another was first. The caller pins the file.
-    pub(super) fn raise(&self, room: u64, to: u32) {
-        let slots = (to - HEADER_BYTES) / SLOT_BYTES;
-        let raised = word(tag(room), slots);
-        if self.room.compare_exchange(room, raised, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            let half = (slots - slots_in(room)) / 2;
-            self.soft.store(raised - u64::from(half), Ordering::Release);
-        }
+    /// Slots in the file when the next `piece` bytes are there, which end at a round offset.
+    fn slots_after(&self, room: u64, piece: u32) -> u32 {
+        let end = (self.room_bytes(room) / FIRST_PIECE_BYTES * FIRST_PIECE_BYTES).saturating_add(piece);
+        (end.saturating_sub(HEADER_BYTES) / SLOT_BYTES).min(self.capacity.load(Ordering::Relaxed))
     }
 
-    /// `room` as it is, for [`Live::raise`].
+    /// Has the helper woken when the slot `soft` is taken. The caller pins the file.
+    pub(super) fn arm(&self, soft: u32) {
+        let room = self.room();
+        self.soft.store(word(tag(room), soft.min(slots_in(room))), Ordering::Release);
+    }
+
+    /// `room` as it is.
     pub(super) fn room(&self) -> u64 {
         self.room.load(Ordering::Acquire)
     }
@@ -245,14 +280,14 @@ impl Live {
         offset_of(slots_in(room))
     }
 
-    /// Up to which byte there should be space next.
-    pub(super) fn next_piece(&self, room: u64) -> u32 {
-        next_piece(self.room_bytes(room), offset_of(self.capacity.load(Ordering::Relaxed)))
-    }
-
     /// Whether there will never be more space than now.
     pub(super) fn is_last(&self, room: u64) -> bool {
         room & SHUT != 0 || slots_in(room) >= self.capacity.load(Ordering::Relaxed)
+    }
+
+    /// Slots that are there and not taken.
+    pub(super) fn left(&self) -> u32 {
+        slots_in(self.room()).saturating_sub(self.taken())
     }
 
     /// Slots taken up to now, those behind the space not counted.
@@ -297,6 +332,12 @@ impl Live {
     /// The next event wakes the helper.
     pub(super) fn call_on_next(&self) {
         self.soft.fetch_and(u64::MAX << 32, Ordering::AcqRel);
+    }
+
+    /// A thread that makes space and never comes back.
+    #[cfg(test)]
+    pub(super) fn claim_for_test(&self) {
+        self.room.fetch_or(CLAIMED, Ordering::Relaxed);
     }
 
     /// A reservation whose thread never comes back.

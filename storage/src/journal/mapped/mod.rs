@@ -21,11 +21,15 @@ use self::live::{Live, Opening, Place, Reserved, Unclear, Waiting, Watch};
 use crate::clock::Stopwatch;
 use crate::fs;
 use crate::journal::DropReason;
-use crate::journal::file::{FIRST_PIECE_BYTES, OwnFile, set_aside};
+use crate::journal::file::{FIRST_PIECE_BYTES, OwnFile, fill};
 use crate::journal::format::{HEADER_BYTES, SLOT_BYTES, frame_seed, slots_of};
 use crate::journal::frame::Buffer;
 use crate::journal::log::{Backoff, Log, Refused, Setup};
 use crate::journal::written::sync_finished;
+
+/// The helper keeps so far ahead of recording threads at most: with a piece more, and what it has not
+/// given back yet, less than 9 MiB of journal are in memory.
+const LEAD_BYTES_MAX: u32 = 4 << 20;
 
 /// A journal written through mappings.
 #[derive(Debug)]
@@ -80,6 +84,8 @@ struct Open {
     map: MmapRaw,
     age: Stopwatch,
     life: Duration,
+    /// Bytes that the helper prepares ahead of the recording threads.
+    lead: AtomicU32,
     /// Slots up to which the helper has seen every frame published.
     walked: AtomicU32,
     /// Bytes whose pages it has given back.
@@ -154,13 +160,13 @@ impl Common {
         unsafe { &*self.live.load(Ordering::Acquire) }
     }
 
-    /// Makes the next file and sets its first `piece` aside, or less if there is not so much.
-    fn make(&self, admin: &mut Admin, piece: u32) -> io::Result<Arc<Open>> {
+    /// Makes the next file with its first piece; the helper is to keep `lead` bytes ahead in it.
+    fn make(&self, admin: &mut Admin, lead: u32) -> io::Result<Arc<Open>> {
         let sequence = admin.last_sequence + 1;
         let (header, life) = self.setup.header(sequence);
         let own = OwnFile::create(&self.setup.options.journal_dir, header, &self.setup.drops.counts())?;
         admin.last_sequence = sequence;
-        let mapped = map(&own, piece, self.setup.file_bytes_max());
+        let mapped = map(&own, self.setup.file_bytes_max());
         let (map, room) = mapped.inspect_err(|_| {
             own.finish(HEADER_BYTES);
         })?;
@@ -180,6 +186,7 @@ impl Common {
             map,
             age: Stopwatch::start(),
             life,
+            lead: AtomicU32::new(lead),
             walked: AtomicU32::new(0),
             released: AtomicU32::new(0),
         }))
@@ -213,7 +220,7 @@ impl Common {
     fn advance(&self, admin: &mut Admin) {
         let next = match admin.standby.take() {
             Some(standby) => Ok(standby),
-            None => self.make(admin, FIRST_PIECE_BYTES),
+            None => self.make(admin, LEAD_BYTES_MAX),
         };
         self.install(admin, next);
     }
@@ -362,15 +369,9 @@ impl Log for Mapped {
 
 /// Sets the first piece of a new file aside and maps all that the file may have: the mapping and
 /// where the piece ends.
-fn map(own: &OwnFile, piece: u32, file_bytes_max: u32) -> io::Result<(MmapRaw, u32)> {
-    let mut room = piece.min(file_bytes_max);
-    if let Err(e) = set_aside(own.raw_fd(), 0, room) {
-        if room <= FIRST_PIECE_BYTES {
-            return Err(e);
-        }
-        room = FIRST_PIECE_BYTES;
-        set_aside(own.raw_fd(), 0, room)?;
-    }
+fn map(own: &OwnFile, file_bytes_max: u32) -> io::Result<(MmapRaw, u32)> {
+    let room = FIRST_PIECE_BYTES.min(file_bytes_max);
+    fill(own.raw_fd(), HEADER_BYTES, room)?;
     let map = MmapOptions::new().len(file_bytes_max as usize).map_raw(&*own.file)?;
     // A child has no business in it: it would keep the file, and with it the lock, alive.
     map.advise(Advice::DontFork)?;

@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use memmap2::{Advice, UncheckedAdvice};
 
-use super::{Admin, Common, Open};
+use super::live::Extended;
+use super::{Admin, Common, LEAD_BYTES_MAX, Open};
 use crate::clock::Stopwatch;
-use crate::journal::file::{FIRST_PIECE_BYTES, PIECE_BYTES_MAX, set_aside};
-use crate::journal::format::offset_of;
+use crate::journal::file::FIRST_PIECE_BYTES;
+use crate::journal::format::{SLOT_BYTES, offset_of};
 
 /// It calls little; most of this is never touched.
 const STACK_BYTES: usize = 128 << 10;
@@ -39,7 +40,9 @@ pub(super) fn spawn(common: &Arc<Common>) -> io::Result<JoinHandle<()>> {
         let mut noted = None;
         while !common.stop.load(Ordering::Acquire) {
             let sleep = common.round(&mut noted);
-            std::thread::park_timeout(sleep);
+            if !sleep.is_zero() {
+                std::thread::park_timeout(sleep);
+            }
         }
     };
     Builder::new().name("ax-journal".to_owned()).stack_size(STACK_BYTES).spawn(tend)
@@ -63,11 +66,9 @@ impl Common {
     fn round(&self, noted: &mut Option<Stopwatch>) -> Duration {
         let note_in = self.tend_drops(noted);
         self.tend_current();
-        // First given back, then taken: no more than two large pieces are in memory at once.
-        self.walk_current();
-        self.extend_current();
+        let more = self.prepare();
         self.finish_retired();
-        self.sleep().min(note_in)
+        if more { Duration::ZERO } else { self.sleep().min(note_in) }
     }
 
     /// Writes changed drop counters: in what time to look again.
@@ -113,15 +114,12 @@ impl Common {
                 current.live.close();
                 self.advance(&mut admin);
             }
-        } else if current.live.is_told() && current.live.is_last(current.live.room()) {
-            // Who fills files fills the next one too, and faster than we are woken.
-            self.have_standby(&mut admin, PIECE_BYTES_MAX);
         }
     }
 
-    fn have_standby(&self, admin: &mut Admin, piece: u32) -> bool {
+    fn have_standby(&self, admin: &mut Admin, lead: u32) -> bool {
         if admin.standby.is_none() && may_try(admin) {
-            match self.make(admin, piece) {
+            match self.make(admin, lead) {
                 Ok(standby) => admin.standby = Some(standby),
                 Err(e) => self.refuse(admin, &e),
             }
@@ -129,25 +127,33 @@ impl Common {
         admin.standby.is_some()
     }
 
-    /// Prepares the next piece when half of the last is used.
-    fn extend_current(&self) {
-        let Some(current) = self.lock().current.clone() else { return };
-        let live = &current.live;
-        let room = live.room();
-        if !live.is_told() || live.is_last(room) {
-            return;
+    /// Prepares a piece if there is less than there should be: whether to look again. What is behind
+    /// is given back before, so what is in memory has a bound.
+    fn prepare(&self) -> bool {
+        let (current, standby) = {
+            let admin = self.lock();
+            let Some(current) = admin.current.clone() else { return false };
+            (current, admin.standby.clone())
+        };
+        current.walk();
+        if !current.live.is_told() {
+            return false;
         }
-        let (from, to) = (live.room_bytes(room), live.next_piece(room));
-        // A refusal is for the thread that really needs the space to find out.
-        if set_aside(current.own.raw_fd(), from, to).is_ok() {
-            let _ = current.map.advise_range(Advice::PopulateWrite, from as usize, (to - from) as usize);
-            live.raise(room, to);
+        let lead = current.lead.load(Ordering::Relaxed) / SLOT_BYTES;
+        let follows = standby.as_ref().map_or(0, |standby| standby.live.left());
+        if current.live.left() + follows >= lead {
+            // Woken when a quarter of it is used, for twice as much.
+            current.live.arm((current.live.taken() + current.live.left() + follows).saturating_sub(lead / 4 * 3));
+            current.lead.store((lead * SLOT_BYTES * 2).min(LEAD_BYTES_MAX), Ordering::Relaxed);
+            return false;
         }
-    }
-
-    fn walk_current(&self) {
-        if let Some(current) = self.lock().current.clone() {
-            current.walk();
+        if !current.live.is_last(current.live.room()) {
+            return current.extend();
+        }
+        match standby {
+            Some(standby) => standby.extend(),
+            // Who fills files fills the next one too.
+            None => self.have_standby(&mut self.lock(), LEAD_BYTES_MAX),
         }
     }
 
@@ -209,6 +215,14 @@ impl Common {
 }
 
 impl Open {
+    /// Makes the next piece of space, with its pages: whether that is possible. A refusal is for the
+    /// thread that really needs the space to find out.
+    fn extend(&self) -> bool {
+        let Extended::To(from, to) = self.live.extend(FIRST_PIECE_BYTES, self.own.raw_fd()) else { return false };
+        let _ = self.map.advise_range(Advice::PopulateWrite, from as usize, (to - from) as usize);
+        true
+    }
+
     /// Walks on over published frames and gives back the pages behind.
     fn walk(&self) {
         let walked = self.live.published(self.walked.load(Ordering::Relaxed));

@@ -112,6 +112,20 @@ fn a_thread_that_waits_for_space_in_vain_gives_up() {
     assert!(live.is_closed() && !live.is_complete(0), "the straddler has to say where it ends");
 }
 
+#[test]
+fn nobody_makes_space_that_another_has_claimed() {
+    let (live, mut memory, watch) = (Live::idle(), Memory::new(), Counting::default());
+    memory.open(&live, 1, 4000, 64);
+    live.claim_for_test();
+    assert_eq!(live.extend(256 << 10, -1), live::Extended::Elsewhere, "and no refusal");
+    assert_eq!(put(&live, 1, 32, &watch), Some(true));
+    assert_eq!(put(&live, 1, 30, &watch), Some(true));
+    // The straddler: it gives up after its patience, and the file ends where it would have begun.
+    assert_eq!(put(&live, 1, 4, &watch), None);
+    assert_eq!((live.is_closed(), live.taken(), watch.stalls.into_inner()), (true, 62, 0));
+    assert!(live.is_complete(live.published(0)));
+}
+
 /// A mapped journal in a new directory.
 fn open(dir: &std::path::Path, file_bytes_max: u32) -> Mapped {
     let options = RecorderOptions { file_bytes_max, ..RecorderOptions::new(dir.to_owned(), 1) };

@@ -64,6 +64,35 @@ fn costs(batch: &Batch) -> Vec<u64> {
 }
 
 #[test]
+fn space_made_beside_recording_threads_covers_no_event() {
+    const EACH: u64 = 100_000;
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = Recorder::open(options(dir.path(), JournalKind::Mapped));
+    std::thread::scope(|scope| {
+        for thread in 0..4u64 {
+            let series = recorder.series("openai", "gpt", "u");
+            let each = move |i| Duration::from_micros(thread * EACH + i);
+            let record = move |i| {
+                let m = Measurement { latency: Some(each(i)), ..Measurement::default() };
+                series.record(&m, ts(0), CostSource::Recorded);
+            };
+            scope.spawn(move || (0..EACH).for_each(record));
+        }
+    });
+    assert_eq!((recorder.health().recorded, recorder.health().dropped), (4 * EACH, vec![]));
+    drop(recorder);
+    let (batch, progress) = read_all(dir.path());
+    assert!(progress.iter().all(|p| p.damaged.is_empty() && p.gaps.is_empty()), "{progress:?}");
+    let latency = |row: &crate::row::Row| match &row.body {
+        Body::Request(r) => r.latency_us.get().unwrap(),
+        _ => panic!("only requests"),
+    };
+    let mut all: Vec<u64> = batch.rows.iter().map(latency).collect();
+    all.sort_unstable();
+    assert!(all.into_iter().eq(0..4 * EACH));
+}
+
+#[test]
 fn events_come_back_in_a_finished_file() {
     for kind in KINDS {
         let dir = tempfile::tempdir().unwrap();
