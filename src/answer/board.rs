@@ -1,10 +1,12 @@
 //! The answers of all plans of a question, laid out so that every metric finds its group and step.
 
+use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
 use ax_storage::query::series::{Aggregate, Group, Series, StepRange};
 
 use super::top;
+use super::value::Value;
 use crate::metric::{self, Needs, Number, Numbers};
 use crate::query::planner::{Node, Question, Selected};
 
@@ -27,6 +29,8 @@ pub(super) struct Board<'a> {
     current: BTreeSet<usize>,
     /// What values were counted above, ascending.
     pub(super) bounds: &'a [u64],
+    /// By group and node of the question: values that are the same at every step.
+    pub(super) known: RefCell<HashMap<(usize, *const Node), Value>>,
 }
 
 impl<'a> Board<'a> {
@@ -46,7 +50,7 @@ impl<'a> Board<'a> {
         drop(index);
         let steps = question.selects.iter().map(|s| aligned(axis, own(s), s.offset_ms)).collect();
         let nothing = question.asked.iter().map(|asked| empty(&asked.needs)).collect();
-        Self { question, series, keys, axis, places, steps, nothing, current, bounds }
+        Self { question, series, keys, axis, places, steps, nothing, current, bounds, known: RefCell::default() }
     }
 
     /// How many steps a metric has itself.
