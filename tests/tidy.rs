@@ -64,7 +64,7 @@ const ENGINE_BASE: &[&str] = &["clock", "event", "fs", "paths", "row", "time"];
 
 #[test]
 fn every_file_says_what_it_is_for() {
-    for file in sources(&["src", "storage", "tests", "benches", "fuzz/fuzz_targets"]) {
+    for file in sources(&["src", "storage", "tests", "benches", "fuzz/fuzz_targets", "fuzz/src"]) {
         let text = read(&file);
         assert!(text.starts_with("//! "), "{} does not open with a //! line", file.display());
     }

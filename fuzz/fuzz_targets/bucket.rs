@@ -1,4 +1,4 @@
-//! Fuzzes `bucket`, see `src/lib.rs`.
+//! Fuzzes `bucket`, see `src/files.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ax_monitor_fuzz::bucket(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ax_monitor_fuzz::files::bucket(data));

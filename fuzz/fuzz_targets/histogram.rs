@@ -1,4 +1,4 @@
-//! Fuzzes `histogram`, see `src/lib.rs`.
+//! Fuzzes `histogram`, see `src/files.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ax_monitor_fuzz::histogram(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ax_monitor_fuzz::files::histogram(data));

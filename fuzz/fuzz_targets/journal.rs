@@ -1,4 +1,4 @@
-//! Fuzzes `journal`, see `src/lib.rs`.
+//! Fuzzes `journal`, see `src/files.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ax_monitor_fuzz::journal(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ax_monitor_fuzz::files::journal(data));

@@ -1,4 +1,4 @@
-//! Fuzzes `segment`, see `src/lib.rs`.
+//! Fuzzes `segment`, see `src/files.rs`.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|data: &[u8]| ax_monitor_fuzz::segment(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| ax_monitor_fuzz::files::segment(data));

@@ -1,6 +1,6 @@
 //! Replays the seeds of the fuzz targets, so that they are tried with every test run.
 
-#[path = "../../fuzz/src/lib.rs"]
+#[path = "../../fuzz/src/files.rs"]
 #[expect(unreachable_pub, reason = "a library for the fuzzer")]
 mod targets;
 
@@ -10,8 +10,11 @@ use ax_storage::bucket::codec::{RowKey, RowMeta, encode_bucket, encode_detail, e
 use ax_storage::bucket::{
     Bucket, CacheCell, Detail, DetailCell, Dist, DistCell, RateCell, RequestCell, RequestKey, Stat, Table,
 };
+use ax_storage::event::{Cache, CostSource, Event, NanoUsd, Outcome, RateLimit, Request, Tokens};
 use ax_storage::histogram::{CountsBuilder, encode};
-use ax_storage::time::{Tier, Timestamp};
+use ax_storage::journal::{Recorder, RecorderOptions, list};
+use ax_storage::row::Batch;
+use ax_storage::time::{Tier, Timestamp, Zone};
 
 fn seeds(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds").join(target)
@@ -94,5 +97,59 @@ fn write_seeds() {
             let seed = [&[which as u8], &row[5..]].concat();
             std::fs::write(seeds("bucket").join(format!("{which}-{n}")), seed).unwrap();
         }
+    }
+}
+
+/// Events of every kind, the `i`th a second after the one before.
+fn event(i: u64) -> Event<'static> {
+    let (provider, model) = (["openai", "claude"][i as usize % 2], ["gpt-4.1", "sonnet", ""][i as usize % 3]);
+    match i % 6 {
+        0 => Event::Cache(Cache { provider, model, hit: i % 4 == 0, saved_tokens: Some(i), ..Cache::default() }),
+        1 => Event::RateLimit(RateLimit {
+            provider,
+            key: "k",
+            limit_type: "minute",
+            remaining: Some(i),
+            limit: Some(100),
+            ..RateLimit::default()
+        }),
+        _ => Event::Request(Request {
+            provider,
+            model,
+            user: ["u", "\u{fc}", ""][i as usize % 3],
+            latency: Some(std::time::Duration::from_micros(1000 + i * i * 777)),
+            tokens: Tokens { input: i * 3, output: i, ..Tokens::default() },
+            cost: (i % 5 > 0).then(|| NanoUsd::from_nanos(i * 4500)),
+            outcome: if i % 7 == 3 { Outcome::Error("overloaded") } else { Outcome::Ok },
+            ..Request::default()
+        }),
+    }
+}
+
+#[test]
+#[ignore = "writes the seeds anew"]
+fn write_file_seeds() {
+    let start = Timestamp::from_millis(1_700_000_040_000);
+    for n in [1_u64, 12, 300] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = ax_storage::Store::open_or_create(folder.path(), &Zone::utc(), start).unwrap();
+        let recorder = Recorder::open(RecorderOptions::new(folder.path().join("journal"), 7));
+        let mut batch = Batch::default();
+        for i in 0..n {
+            let (event, ts) = (event(i), start.plus_ms(i * 1000));
+            recorder.record(&event, ts, CostSource::Recorded);
+            batch.push(&event, ts, CostSource::Recorded, &if i % 2 == 0 { String::new() } else { format!("id-{i}") });
+        }
+        let mut bytes = std::fs::read(&list(&folder.path().join("journal")).unwrap()[0]).unwrap();
+        // The rest of the file is room for more.
+        bytes.truncate((bytes.iter().rposition(|b| *b != 0).unwrap() / 64 + 1) * 64);
+        std::fs::write(seeds("journal").join(format!("{n}")), &bytes).unwrap();
+        drop(recorder);
+
+        store.import().add(&mut batch, 1, None).unwrap();
+        let days = std::fs::read_dir(folder.path().join("raw")).unwrap();
+        let files = days.flat_map(|day| std::fs::read_dir(day.unwrap().path()).unwrap()).map(|f| f.unwrap().path());
+        let segment = files.into_iter().find(|f| f.extension().is_some_and(|e| e == "axs")).unwrap();
+        std::fs::copy(segment, seeds("segment").join(format!("{n}"))).unwrap();
     }
 }
