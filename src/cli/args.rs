@@ -171,6 +171,17 @@ pub(crate) struct StatusArgs {
     /// Layout; `line` has no drawing signs [default: table]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<StatusFormat>,
+    /// Exit with 3 when a provider is degraded or down (warning), or down (critical); with 4 when
+    /// there were no calls to judge
+    #[arg(long, value_name = "SEVERITY")]
+    pub fail_on: Option<Severity>,
+}
+
+/// From which state on a provider fails a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Severity {
+    Warning,
+    Critical,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -227,6 +238,9 @@ pub(crate) struct MetricsArgs {
     /// Layout [default: chart on a terminal when there is one group, else table]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<MetricsFormat>,
+    /// The metrics there are: unit, meaning, aggregations, how far back
+    #[arg(long, conflicts_with_all = ["metric", "query"])]
+    pub list: bool,
 }
 
 /// Offers the metrics there are to completions; what is none of them is refused later, with a better

@@ -4,6 +4,7 @@
 //! that answer them give the view. `--json` prints the view itself; screens draw the same view.
 
 mod answer;
+mod catalogue;
 mod empty;
 mod events;
 mod explain;
@@ -22,6 +23,7 @@ use crate::error::escaped;
 pub use answer::{
     Change, Evidence, MetricsView, PointView, Previous, PreviousWindow, RowView, SourceView, Summary, Value, ValueUnit,
 };
+pub use catalogue::{CatalogueView, EntryView, Reach};
 pub use empty::{Emptiness, Known};
 pub use events::{EventView, EventsView};
 pub use explain::{ExplainView, ReadView};

@@ -24,8 +24,11 @@ impl Axis {
     /// The axis for values between `low` and `high`; from 0 unless that would hide everything.
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most ROWS_MAX")]
     pub(super) fn fit(low: f64, high: f64, from_zero: bool, unit: &ValueUnit) -> Self {
-        let from_zero = from_zero || low < high * 0.5;
-        let reach = if from_zero { high.max(0.0) } else { high - low };
+        // Half the range of floats is enough, and differences stay finite.
+        let (low, high) = (low.clamp(-1e300, 1e300), high.clamp(-1e300, 1e300));
+        let from_zero = from_zero || low < high * 0.5 || low <= 0.0;
+        let (low, high) = if from_zero { (low.min(0.0), high.max(0.0)) } else { (low, high) };
+        let reach = high - low;
         let reach = if reach > 0.0 {
             reach
         } else if high > 0.0 {
@@ -35,8 +38,8 @@ impl Axis {
         };
         let mut step = nice(reach / (ROWS_MAX - 1.0), unit);
         loop {
-            let from = if from_zero { 0.0 } else { (low / step).floor() * step };
-            let rows = ((high.max(0.0) - from) / step - 1e-9).ceil().max(1.0) + 1.0;
+            let from = (low / step + 1e-9).floor() * step;
+            let rows = ((high - from) / step - 1e-9).ceil().max(1.0) + 1.0;
             if rows <= ROWS_MAX {
                 return Self { from, step, rows: rows as usize };
             }

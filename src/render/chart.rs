@@ -9,16 +9,20 @@ use ax_storage::time::Timestamp;
 use super::axis::{self, Axis};
 use super::{Role, Style, text, when};
 use crate::dashboard::{MetricsView, PointView, Value, Window};
-use crate::metric::Metric;
+use crate::metric::{Metric, Number};
 
 /// Bits of a braille character's dots: left column from the top, right column from the top.
 const DOTS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
+
+/// Stands for the fainter line where a cell has only one dot.
+const FAINT: u8 = 0x80;
 
 /// The chart of `points`, with axes, times and the peak; nothing when no point has a value.
 pub(super) fn chart(view: &MetricsView, points: &[PointView], style: &Style) -> String {
     let (metric, unit, window) = (view.metric, &view.unit, &view.range);
     let values: Vec<Option<f64>> = points.iter().map(|p| p.value.map(Value::to_f64)).collect();
-    let known = || values.iter().flatten().copied();
+    let before: Vec<Option<f64>> = points.iter().map(|p| p.previous.and_then(|p| p.0).map(Number::to_f64)).collect();
+    let known = || values.iter().chain(&before).flatten().copied();
     let (Some(low), Some(high)) = (known().reduce(f64::min), known().reduce(f64::max)) else {
         return String::new();
     };
@@ -27,6 +31,8 @@ pub(super) fn chart(view: &MetricsView, points: &[PointView], style: &Style) -> 
     let margin = labels.iter().map(|l| text::width(l)).max().unwrap_or(0);
     let columns = style.drawn().saturating_sub(margin + 2).max(4);
     let mut canvas = Canvas::new(columns, axis.rows, style.unicode);
+    // Dots that stand apart first, so that the line of today lies over them.
+    canvas.dots(&before, &axis);
     canvas.line(&values, &axis);
 
     let mut out = String::new();
@@ -41,7 +47,23 @@ pub(super) fn chart(view: &MetricsView, points: &[PointView], style: &Style) -> 
     let last = points.last().map_or(first, |p| p.t);
     let column = |t: Timestamp| place(t.since(first), last.since(first), columns);
     out += &time_axis(&axis::ticks(first, last, &window.zone, columns), margin, columns, style, &column);
-    out + &extreme(view, points, margin, columns, style, &column)
+    out += &extreme(view, points, margin, columns, style, &column);
+    out + &legend(view, points, style)
+}
+
+/// What the dots beside the line are.
+fn legend(view: &MetricsView, points: &[PointView], style: &Style) -> String {
+    if points.iter().all(|p| p.previous.is_none()) {
+        return String::new();
+    }
+    let name = view.previous.as_ref().map_or("before", |p| &p.name);
+    let mut facts = vec![format!("{} now", style.sign("⠤⠤", "**")), format!("{} {name}", style.sign("⠄⠄", ".."))];
+    if let Some((row, previous)) = view.data.first().and_then(|row| row.previous.map(|p| (row, p))) {
+        let before = super::value(previous.0.map(Value::Number), &view.unit, style);
+        let change = super::metrics::change(previous, row.value, &view.unit, style);
+        facts.push(format!("{} then {before}, now {change}", super::metrics::value_title(view).to_lowercase()));
+    }
+    text::flow(&facts, "   ", 2, style)
 }
 
 const fn low_is_bad(metric: Option<Metric>) -> bool {
@@ -158,6 +180,36 @@ impl Canvas {
         }
     }
 
+    /// Single dots, one every other column of characters, where nothing else stands.
+    fn dots(&mut self, values: &[Option<f64>], axis: &Axis) {
+        let wide = self.columns * self.dots.0;
+        let span = values.len().saturating_sub(1) as u64;
+        let mut before: Option<(usize, usize)> = None;
+        for (i, value) in values.iter().enumerate() {
+            let at = value.map(|v| (place(i as u64, span, wide), self.height(v, axis)));
+            if let (Some(a), Some(b)) = (before, at) {
+                // Steps of two dots: a dotted line between distant points, single dots between near ones.
+                let apart = a.0.abs_diff(b.0).max(1);
+                for x in (a.0..=b.0).filter(|x| x % 2 == 0) {
+                    let moved = a.1.abs_diff(b.1) * (x - a.0) / apart;
+                    self.mark(x, if b.1 >= a.1 { a.1 + moved } else { a.1 - moved });
+                }
+            } else if let Some((x, y)) = at {
+                self.mark(x, y);
+            }
+            before = at;
+        }
+    }
+
+    /// A dot of the fainter line; in ASCII with a sign of its own.
+    fn mark(&mut self, x: usize, y: usize) {
+        if self.dots.0 > 1 {
+            self.set(x, y);
+        } else if x < self.columns && y < self.rows {
+            self.cells[y * self.columns + x] |= FAINT;
+        }
+    }
+
     /// Row of dots of a value: a label's row holds its value in the middle.
     #[expect(
         clippy::cast_precision_loss,
@@ -187,6 +239,7 @@ impl Canvas {
         let cells = &self.cells[row * self.columns..(row + 1) * self.columns];
         let sign = |bits: &u8| match (self.dots.0, *bits) {
             (_, 0) => ' ',
+            (1, FAINT) => '.',
             (1, _) => '*',
             (_, bits) => char::from_u32(0x2800 + u32::from(bits)).unwrap_or(' '),
         };

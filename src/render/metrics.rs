@@ -2,7 +2,7 @@
 
 use super::table::{Cell, Column, Table};
 use super::{Role, Style, banner, bar, chart, edges, number, sparkline, text, when};
-use crate::dashboard::{Change, MetricsView, PointView, Previous, RowView, Value, ValueUnit};
+use crate::dashboard::{Change, Evidence, MetricsView, PointView, Previous, RowView, Value, ValueUnit};
 use crate::metric::{Aggregation, Metric, Number, Unit};
 
 /// Most columns of a bar.
@@ -15,9 +15,12 @@ pub fn metrics_table(view: &MetricsView, style: &Style) -> String {
         (true, _) => out += &groups(view, style),
         (false, [RowView { points: Some(points), .. }]) => out += &steps(view, points, style),
         (false, rows) => {
-            let value = rows.first().and_then(|r| r.value);
-            let name = heading(view);
-            out += &format!("{name}  {}\n", style.paint(Role::Title, &super::value(value, &view.unit, style)));
+            let value = super::value(rows.first().and_then(|r| r.value), &view.unit, style);
+            out += &format!("{}  {}\n", heading(view), style.paint(Role::Title, &value));
+            let more: Vec<String> = rows.iter().filter_map(|row| beside(view, row, style)).collect();
+            if !more.is_empty() {
+                out += &text::flow(&more, "", 0, style);
+            }
         }
     }
     out + &foot(view, style)
@@ -45,7 +48,8 @@ pub fn metrics_line(view: &MetricsView, style: &Style) -> String {
     for row in &view.data {
         let value = super::value(row.value, &view.unit, &plain);
         let name = if view.grouped { format!("{}: ", group_name(row)) } else { String::new() };
-        out += &format!("{name}{value}, {}\n", counted(view.metric, row.count));
+        let more = beside(view, row, &plain).map(|more| format!(", {more}")).unwrap_or_default();
+        out += &format!("{name}{value}{more}, {}\n", counted(view.metric, row.count));
         for point in row.points.iter().flatten() {
             let time = point_time(view, point);
             out += &format!("  {time}: {}\n", super::value(point.value, &view.unit, &plain));
@@ -77,6 +81,18 @@ pub(super) fn change(previous: Previous, now: Option<Value>, unit: &ValueUnit, s
         }
         (None, None) => style.none().to_owned(),
     }
+}
+
+/// What a value is compared with, in words: `7d earlier 1.10 s, +9.0 %`, or `2.15 s against 2.00 s`.
+fn beside(view: &MetricsView, row: &RowView, style: &Style) -> Option<String> {
+    if let Some(previous) = row.previous {
+        let name = view.previous.as_ref().map_or("before", |p| &p.name);
+        let before = super::value(previous.0.map(Value::Number), &view.unit, style);
+        return Some(format!("{name} {before}, {}", change(previous, row.value, &view.unit, style)));
+    }
+    let Evidence { current, threshold, unit } = row.evidence.as_ref()?;
+    let side = |n: &Option<Number>| super::value(n.map(Value::Number), unit, style);
+    Some(format!("{} against {}", side(current), side(threshold)))
 }
 
 fn is_ratio(view: &MetricsView) -> bool {
@@ -164,6 +180,13 @@ fn groups(view: &MetricsView, style: &Style) -> String {
     if shares {
         columns.push(Column::figure("SHARE", 2));
     }
+    let compared = view.data.iter().any(|row| row.previous.is_some());
+    let judged = view.data.iter().any(|row| row.evidence.is_some());
+    match (compared, judged) {
+        (true, _) => columns.extend([Column::figure("BEFORE", 1), Column::figure("CHANGE", 0)]),
+        (_, true) => columns.extend([Column::figure("CURRENT", 0), Column::figure("AGAINST", 1)]),
+        _ => {}
+    }
     columns.push(Column::figure(count_title(view.metric), 3));
     let mut table = Table::new(columns);
     for row in &view.data {
@@ -171,6 +194,15 @@ fn groups(view: &MetricsView, style: &Style) -> String {
         cells.push(super::value(row.value, &view.unit, style).into());
         if shares {
             cells.push(row.value.map_or(style.none().into(), |v| number::percent(v.to_f64() / total).into()));
+        }
+        let number = |n: Option<Number>, unit: &ValueUnit| super::value(n.map(Value::Number), unit, style).into();
+        if compared {
+            let previous = row.previous.unwrap_or(Previous(None));
+            cells.push(number(previous.0, &view.unit));
+            cells.push(change(previous, row.value, &view.unit, style).into());
+        } else if judged {
+            let sides = row.evidence.as_ref().map(|e| [number(e.current, &e.unit), number(e.threshold, &e.unit)]);
+            cells.extend(sides.unwrap_or_else(|| [style.none().into(), style.none().into()]));
         }
         cells.push(number::count(row.count.into()).into());
         table.push(cells);
@@ -209,6 +241,9 @@ fn blocks(view: &MetricsView, style: &Style) -> String {
     for row in &view.data {
         out += &format!("{}\n", text::clip(&group_name(row), style.width, style));
         out += &format!("  {} {}\n", value_title(view).to_lowercase(), super::value(row.value, &view.unit, style));
+        if let Some(more) = beside(view, row, style) {
+            out += &text::flow(&[format!("  {more}")], "", 2, style);
+        }
         out += &format!("  {}\n", counted(view.metric, row.count));
     }
     out
@@ -220,18 +255,24 @@ pub(super) fn point_time(view: &MetricsView, point: &PointView) -> String {
 }
 
 fn steps(view: &MetricsView, points: &[PointView], style: &Style) -> String {
-    let mut table = Table::new(vec![
-        Column::word("TIME", 0),
-        Column::figure(value_title(view), 0),
-        Column::figure(count_title(view.metric), 3),
-    ]);
+    let compared = points.iter().any(|p| p.previous.is_some());
+    let mut columns = vec![Column::word("TIME", 0), Column::figure(value_title(view), 0)];
+    if compared {
+        columns.extend([Column::figure("BEFORE", 1), Column::figure("CHANGE", 0)]);
+    }
+    columns.push(Column::figure(count_title(view.metric), 3));
+    let mut table = Table::new(columns);
     let cut = |p: &PointView| if p.partial { "*" } else { "" };
     for p in points {
-        table.push(vec![
-            format!("{}{}", point_time(view, p), cut(p)).into(),
-            super::value(p.value, &view.unit, style).into(),
-            number::count(p.count.into()).into(),
-        ]);
+        let time = format!("{}{}", point_time(view, p), cut(p));
+        let mut cells: Vec<Cell> = vec![time.into(), super::value(p.value, &view.unit, style).into()];
+        if compared {
+            let previous = p.previous.unwrap_or(Previous(None));
+            cells.push(super::value(previous.0.map(Value::Number), &view.unit, style).into());
+            cells.push(change(previous, p.value, &view.unit, style).into());
+        }
+        cells.push(number::count(p.count.into()).into());
+        table.push(cells);
     }
     let used = table.draw(&Style { color: false, ..*style }).lines().map(text::width).max().unwrap_or(0);
     let left = style.drawn().saturating_sub(used + 2).min(BAR_MAX);

@@ -1,6 +1,7 @@
 //! Views as text. Width, colour and signs are decided once, elsewhere, and passed in.
 
 mod axis;
+mod catalogue;
 mod chart;
 mod empty;
 mod events;
@@ -15,6 +16,7 @@ mod table;
 mod text;
 mod when;
 
+pub use catalogue::catalogue;
 pub use empty::empty;
 pub use events::{event_lines, events};
 pub use explain::explain;

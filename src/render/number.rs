@@ -7,8 +7,14 @@ use super::Style;
 
 pub use crate::metric::thousands as count;
 
+/// Floats from here on are written with a power of ten: their last digits mean nothing.
+const WHOLE_MAX: f64 = 1e15;
+
 /// `0.45 ms`, `8.2 ms`, `640 ms`, `1.20 s`, `12.4 s`, `2m 05s`, `1h 02m`, `3d 04h`.
 pub fn duration_ms(ms: f64) -> String {
+    if ms.abs() >= WHOLE_MAX {
+        return format!("{:.2e} s", ms / 1e3);
+    }
     if ms < 0.0 {
         return format!("-{}", duration_ms(-ms));
     }
@@ -37,8 +43,12 @@ pub fn duration_ms(ms: f64) -> String {
 
 /// `0.8 %`, `100 %`, `0.02 %`.
 pub fn percent(ratio: f64) -> String {
-    let p = ratio * 100.0;
+    // Plus zero: there is no -0 %.
+    let p = ratio * 100.0 + 0.0;
     let size = p.abs();
+    if size >= WHOLE_MAX {
+        return format!("{p:.2e} %");
+    }
     if size == 0.0 || size >= 99.95 {
         format!("{p:.0} %")
     } else if size < 0.005 {
@@ -62,6 +72,9 @@ pub fn money(amount: Money) -> String {
 }
 
 fn dollars(amount: f64) -> String {
+    if amount.abs() >= WHOLE_MAX {
+        return format!("{}${:.2e}", if amount < 0.0 { "-" } else { "" }, amount.abs());
+    }
     if amount == 0.0 || amount.abs() >= 0.009_995 {
         let cents = whole(amount.abs() * 100.0);
         let sign = if amount < 0.0 { "-" } else { "" };
@@ -89,6 +102,9 @@ fn small_digits(value: f64) -> usize {
 /// A count that may be a fraction (a mean), and things a second.
 fn quantity(value: f64) -> String {
     let size = value.abs();
+    if size >= WHOLE_MAX {
+        return format!("{value:.2e}");
+    }
     if size >= 99.95 || (size.fract() == 0.0 && size >= 1.0) || size == 0.0 {
         let sign = if value < 0.0 { "-" } else { "" };
         format!("{sign}{}", count(whole(size)))

@@ -256,7 +256,11 @@ fn facts(view: &StatusView, style: &Style) -> String {
             )],
         );
     }
-    let mut data = vec![format!("{} events in range", number::count(view.events.into()))];
+    let mut data = vec![format!(
+        "{} event{} in range",
+        number::count(view.events.into()),
+        if view.events == 1 { "" } else { "s" }
+    )];
     if let Some(newest) = view.newest {
         data.push(format!("newest {} ago", when::ago(view.range.range.end.since(newest))));
     }

@@ -257,6 +257,40 @@ fn metrics_as_a_chart() {
     insta::assert_snapshot!("chart_no_data", metrics_chart(&none, &style(80)));
 }
 
+/// A view that is compared with the hour before: a third less of everything, and a gap.
+fn compared_view() -> MetricsView {
+    let mut view = metrics_view(wave(60));
+    view.previous = Some(PreviousWindow { range: window(7_200_000), name: "the hour before".to_owned() });
+    view.data[0].previous = Some(Previous(Some(Number::Float(1100.0))));
+    for (i, point) in view.data[0].points.iter_mut().flatten().enumerate() {
+        let before = point.value.map(|v| Number::Float(v.to_f64() / 1.5));
+        point.previous = Some(Previous(before.filter(|_| i < 40)));
+    }
+    view
+}
+
+#[test]
+fn metrics_beside_those_of_the_time_before() {
+    let view = compared_view();
+    insta::assert_snapshot!("compared", at_widths(&[80, 40], |s| metrics_chart(&view, s)));
+    insta::assert_snapshot!("compared_ascii", metrics_chart(&view, &Style { unicode: false, ..style(60) }));
+    let mut single = view;
+    single.data[0].points = None;
+    single.step_ms = None;
+    insta::assert_snapshot!("compared_single", metrics_table(&single, &style(80)) + &metrics_line(&single, &style(80)));
+    let mut groups = grouped_view(3);
+    for (i, row) in groups.data.iter_mut().enumerate() {
+        row.previous = Some(Previous((i > 0).then_some(Number::Money(Money(20_000_000_000)))));
+    }
+    insta::assert_snapshot!("compared_groups", at_widths(&[80, 39], |s| metrics_table(&groups, s)));
+}
+
+#[test]
+fn the_catalogue() {
+    let view = CatalogueView::new(Timestamp::from_millis(NOW));
+    insta::assert_snapshot!("catalogue", at_widths(&[120, 80, 60, 40], |s| catalogue(&view, s)));
+}
+
 #[test]
 fn metrics_as_a_table() {
     insta::assert_snapshot!("groups", at_widths(&[120, 80, 60, 39], |s| metrics_table(&grouped_view(6), s)));
@@ -389,20 +423,32 @@ mod properties {
         fn a_chart_fits_whatever_its_points(
             n in prop_oneof![1_u64..5, 1_u64..300, Just(10_000)],
             columns in 40_usize..200,
-            scale in prop_oneof![Just(0.0), 1e-6..1e12_f64],
+            scale in prop_oneof![Just(0.0), 1e-6..1e12_f64, Just(1e-300), Just(f64::MAX)],
+            negative in any::<bool>(),
+            compared in any::<bool>(),
             seed in any::<u64>(),
             unicode in any::<bool>(),
             unit in prop_oneof![Just(Unit::Time), Just(Unit::Money), Just(Unit::Ratio), Just(Unit::Count), Just(Unit::PerSecond)],
         ) {
             let mut random = fastrand::Rng::with_seed(seed);
-            let values: Vec<_> = (0..n).map(|_| (random.u8(..) > 40).then(|| random.f64() * scale)).collect();
+            let shift = if negative { 0.5 } else { 0.0 };
+            let mut next = || (random.u8(..) > 40).then(|| (random.f64() - shift) * scale);
+            let values: Vec<_> = (0..n).map(|_| next()).collect();
             let mut view = metrics_view(points(n, |i| values[usize::try_from(i).unwrap()]));
+            for point in view.data[0].points.iter_mut().flatten().filter(|_| compared) {
+                point.previous = Some(Previous(next().map(Number::Float)));
+            }
             view.unit = unit.into();
             view.only = String::new();
             let style = Style { unicode, ..style(columns) };
             let text = chart::chart(&view, view.data[0].points.as_ref().unwrap(), &style);
             check(&text, columns);
-            prop_assert_eq!(text.is_empty(), values.iter().all(Option::is_none));
+            prop_assert!(compared || text.is_empty() == values.iter().all(Option::is_none));
+            if values.iter().flatten().all(|v| *v >= 0.0) && !compared {
+                let top = values.iter().flatten().copied().fold(0.0, f64::max);
+                let figures = text.lines().filter(|l| l.contains(if unicode { '┤' } else { '|' })).count();
+                prop_assert!(top == 0.0 || (2..=8).contains(&figures), "an axis has a few whole figures: {}", text);
+            }
             if let Some(peak) = values.iter().flatten().copied().reduce(f64::max) {
                 prop_assert!(text.contains(&format!("peak {}", figure(peak, unit))), "{}", text);
             }

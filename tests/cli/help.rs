@@ -83,7 +83,9 @@ fn help_of_a_command_is_short_with_h() {
           --where <FILTER>          Only events that match: 'model=~"gpt.*" AND latency > 2s'
           --fail-on <BOUND>         Exit with 3 when a value is such: '> 2s'; with 4 when there is none
           --format <FORMAT>         Layout [default: chart on a terminal when there is one group, else
-                                    table] [possible values: table, chart, line, json]
+                                    table] [possible values: table, chart, line, json, ndjson, csv,
+                                    markdown]
+          --list                    The metrics there are: unit, meaning, aggregations, how far back
       -h, --help                    Print help (see more with '--help')
 
     Metrics
@@ -105,12 +107,15 @@ fn help_of_a_command_is_short_with_h() {
     Usage: ax monitor status [OPTIONS]
 
     Options:
-          --provider <P>     Only this provider; may be repeated
-          --range <RANGE>    Time span up to now: 15m, 1h, 7d, today, month … [default: 1h]
-          --verbose          One row a model as well
-          --format <FORMAT>  Layout; `line` has no drawing signs [default: table] [possible values:
-                             table, line, json]
-      -h, --help             Print help (see more with '--help')
+          --provider <P>        Only this provider; may be repeated
+          --range <RANGE>       Time span up to now: 15m, 1h, 7d, today, month … [default: 1h]
+          --verbose             One row a model as well
+          --format <FORMAT>     Layout; `line` has no drawing signs [default: table] [possible values:
+                                table, line, json]
+          --fail-on <SEVERITY>  Exit with 3 when a provider is degraded or down (warning), or down
+                                (critical); with 4 when there were no calls to judge [possible values:
+                                warning, critical]
+      -h, --help                Print help (see more with '--help')
 
     Examples
       ax monitor status --provider claude --provider openai --range 24h
@@ -180,7 +185,7 @@ fn mistyped_words_get_the_right_ones() {
     exit 2
     --- stderr
     error: invalid value 'pie' for '--format <FORMAT>'
-      [possible values: table, chart, line, json]
+      [possible values: table, chart, line, json, ndjson, csv, markdown]
 
       tip: a similar value exists: 'line'
 

@@ -12,7 +12,7 @@ use crate::cli::commands::nothing::{Asked, range_words};
 use crate::cli::commands::{elapsed_ms, events, threshold};
 use crate::cli::context::Context;
 use crate::cli::time;
-use crate::dashboard::{MetricsView, Shown, automatic_step, step_millis};
+use crate::dashboard::{CatalogueView, MetricsView, Shown, automatic_step, step_millis};
 use crate::error::{Failure, Result};
 use crate::metric::{self, Aggregation, Metric};
 use crate::query::ast::{At, Expr, Kind, Query, Range, Select, Versus};
@@ -23,6 +23,14 @@ use crate::words::nearest;
 
 /// Asks.
 pub(crate) fn run(args: &MetricsArgs, context: &Context) -> Result<u8> {
+    if args.list {
+        let view = CatalogueView::new(context.now());
+        return match context.json() {
+            true => context.print_json(&view),
+            false => context.print(&render::catalogue(&view, &context.style()?)),
+        }
+        .map(|()| 0);
+    }
     let (query, source) = match &args.query {
         Some(text) => {
             let source = asking::source(text)?;

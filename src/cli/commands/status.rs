@@ -4,12 +4,12 @@ use ax_storage::Store;
 use ax_storage::query::plan::{Kinds, Label, Plan};
 use ax_storage::query::series::Series;
 
-use crate::cli::args::{SpanArgs, StatusArgs, StatusFormat};
+use crate::cli::args::{Severity, SpanArgs, StatusArgs, StatusFormat};
 use crate::cli::commands::elapsed_ms;
 use crate::cli::commands::nothing::{Asked, range_words};
 use crate::cli::context::Context;
-use crate::dashboard::{Only, StatusQuestion, StatusSeries, Upkeep};
-use crate::error::Result;
+use crate::dashboard::{Only, ProviderView, State, StatusQuestion, StatusSeries, Upkeep};
+use crate::error::{Result, exit};
 use crate::render;
 
 /// Shows.
@@ -28,6 +28,7 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<u8> {
         None => (nothing(&question), Upkeep::default()),
     };
     let mut view = question.view(&series, upkeep, context.now(), elapsed_ms(context));
+    let verdict = args.fail_on.map_or(0, |severity| verdict(severity, &view.data));
     let empty = view.data.is_empty() && view.events == 0;
     let asked = Asked {
         range: question.range,
@@ -43,19 +44,32 @@ pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<u8> {
     if context.json() {
         view.warnings.extend(context.take_warnings());
         context.print_json(&view)?;
-        return Ok(0);
+        return Ok(verdict);
     }
     context.warn_all(&view.warnings);
     if empty {
         asked.explain(store.as_ref(), context)?;
-        return Ok(0);
+        return Ok(verdict);
     }
     let style = context.style()?;
     context.print(&match args.format {
         Some(StatusFormat::Line) => render::status_line(&view, &style),
         _ => render::status(&view, &style),
     })?;
-    Ok(0)
+    Ok(verdict)
+}
+
+/// 3 when a provider is as bad as that, 4 when none was called, else 0.
+fn verdict(severity: Severity, providers: &[ProviderView]) -> u8 {
+    let fails = |state| match severity {
+        Severity::Warning => matches!(state, State::Degraded | State::Down),
+        Severity::Critical => state == State::Down,
+    };
+    match providers.iter().any(|p| fails(p.state)) {
+        true => exit::FAIL_ON,
+        false if providers.iter().all(|p| p.state == State::Idle) => exit::NOTHING_TO_JUDGE,
+        false => 0,
+    }
 }
 
 fn answers(store: &Store, plans: StatusSeries<Plan>) -> Result<(StatusSeries<Series>, Upkeep)> {
