@@ -1,7 +1,7 @@
 //! Events to text that `import` reads back to the same events.
 //!
 //! Absent stays absent and numbers are written from their integers, so nothing is rounded. In NDJSON what
-//! could move a cursor is escaped. CSV has no escapes: a cell that a spreadsheet would run as a formula gets
+//! could move a cursor is escaped. CSV has no escapes of its own: what is hidden is written as `\u{1b}`, and a cell that a spreadsheet would run as a formula gets
 //! an apostrophe in front, which our import takes away again (a name that itself begins with apostrophes
 //! before such a character gets one more, so this is exact both ways).
 
@@ -11,7 +11,7 @@ use ax_storage::event::{CostSource, NanoUsd};
 use ax_storage::row::{Body, Maybe, NameId, Names, Row};
 
 use crate::import::Key;
-use crate::words::{is_formula, is_hidden, push_json_escaped};
+use crate::words::{csv_escaped, is_formula, is_hidden, push_json_escaped};
 
 /// Appends the event as a line of NDJSON, line end included.
 pub fn ndjson(out: &mut String, names: &Names, row: &Row) {
@@ -173,7 +173,8 @@ fn quoted(out: &mut String, text: &str) {
 
 fn csv_cell(out: &mut String, text: &str) {
     let guard = if is_formula(text) { "'" } else { "" };
-    if text.contains([',', '"', '\n', '\r']) {
+    let text = csv_escaped(text);
+    if text.contains([',', '"']) {
         add(out, format_args!("\"{guard}{}\"", text.replace('"', "\"\"")));
     } else {
         add(out, format_args!("{guard}{text}"));

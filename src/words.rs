@@ -1,8 +1,11 @@
 //! Words as people meet them: hidden characters made visible, and the known word nearest to a
 //! mistyped one.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
+/// How an escaped character begins.
+const ESCAPE: &str = "\\u{";
 /// Longest word that is compared with known ones, in characters.
 const WORD_MAX: usize = 32;
 
@@ -52,6 +55,51 @@ pub fn visible_json(text: String) -> String {
         if is_hidden(c) { push_json_escaped(&mut out, c) } else { out.push(c) }
     }
     out
+}
+
+/// Text for a cell of CSV, which has no escapes of its own: everything hidden as `\u{1b}`, and a
+/// backslash that would begin such a word as `\u{5c}`, so that [`csv_unescaped`] gives it back.
+pub fn csv_escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hidden) && !text.contains(ESCAPE) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for (at, c) in text.char_indices() {
+        if c == '\\' && text[at..].starts_with(ESCAPE) {
+            out.extend(c.escape_unicode())
+        } else {
+            push_escaped(&mut out, c)
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// The text that [`csv_escaped`] was given. Any other `\u{..}` stays as it is.
+pub fn csv_unescaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(ESCAPE) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once(ESCAPE) {
+        out.push_str(before);
+        let word = behind.split_once('}').and_then(|(hex, after)| {
+            let c = char::from_u32(u32::from_str_radix(hex, 16).ok()?)?;
+            (is_hidden(c) || c == '\\').then_some((c, after))
+        });
+        match word {
+            Some((c, after)) => {
+                out.push(c);
+                rest = after;
+            }
+            None => {
+                out.push_str(ESCAPE);
+                rest = behind;
+            }
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// Whether a spreadsheet takes a cell for a formula, perhaps behind apostrophes.

@@ -15,6 +15,7 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => "[a-z0-9-]{1,12}",
         1 => Just(String::new()),
+        1 => r"[\\u{}5c1b\x1b]{1,12}",
         2 => r#"['=+@\-\t\r\n," a\\é\x00\x1b\x7f\u{9b}\u{202e}\u{1F600}]{1,12}"#,
     ]
 }
@@ -103,8 +104,10 @@ proptest! {
 
     #[test]
     fn lines_hide_nothing(batch in batch()) {
-        for line in written(Format::Ndjson, &batch).lines() {
-            prop_assert!(!line.chars().any(is_hidden), "{:?}", line);
+        for format in [Format::Ndjson, Format::Csv] {
+            for line in written(format, &batch).lines() {
+                prop_assert!(!line.chars().any(is_hidden), "{:?}", line);
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use super::fields::{Fields, Parsed, Rules, Value};
 use super::key::{Key, Keys};
 use super::quick;
 use super::source::Cut;
-use crate::words::is_formula;
+use crate::words::{csv_unescaped, is_formula};
 
 /// Reads the rows of one file.
 #[derive(Clone, Debug)]
@@ -60,7 +60,8 @@ impl Columns {
     /// Adds the event of a usual row to `batch`. Whether it was one; all others are for [`Columns::parse`].
     #[inline]
     pub(crate) fn push_usual(&self, row: &[u8], now: Timestamp, priced: bool, batch: &mut Batch) -> bool {
-        let usual = quick::cells(row, &self.keys);
+        // A backslash may begin an escape.
+        let usual = memchr::memchr(b'\\', row).is_none().then(|| quick::cells(row, &self.keys)).flatten();
         usual.and_then(|usual| usual.push(&self.rules, now, priced, batch)).is_some()
     }
 
@@ -93,8 +94,13 @@ impl Columns {
     }
 }
 
-/// Takes away the one apostrophe that exports put before what looks like a formula.
+/// Takes back what exports do to names: escapes of what is hidden, and the one apostrophe before what
+/// looks like a formula.
 fn unguarded(cell: Cow<'_, str>) -> Cow<'_, str> {
+    let cell = match memchr::memchr(b'\\', cell.as_bytes()) {
+        None => cell,
+        Some(_) => Cow::Owned(csv_unescaped(&cell).into_owned()),
+    };
     if !cell.starts_with('\'') || !is_formula(&cell) {
         return cell;
     }
