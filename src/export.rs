@@ -1,9 +1,10 @@
 //! Events to text that `import` reads back to the same events.
 //!
 //! Absent stays absent and numbers are written from their integers, so nothing is rounded. In NDJSON what
-//! could move a cursor is escaped. CSV has no escapes of its own: what is hidden is written as `\u{1b}`, and a cell that a spreadsheet would run as a formula gets
-//! an apostrophe in front, which our import takes away again (a name that itself begins with apostrophes
-//! before such a character gets one more, so this is exact both ways).
+//! could move a cursor is escaped. CSV has no escapes of its own: what is hidden is written as `\u{1b}`, and
+//! a cell that a spreadsheet would run as a formula gets an apostrophe in front, both of which our import
+//! takes away again (a name that itself begins with apostrophes before such a character gets one more, and
+//! a backslash that would begin an escape is written as one, so this is exact both ways).
 
 use std::fmt::{self, Write};
 
