@@ -170,7 +170,14 @@ impl From<OpenError> for Failure {
 
 impl From<QueryError> for Failure {
     fn from(error: QueryError) -> Self {
-        let (kind, hint) = match &error {
+        Self::from_ref(&error)
+    }
+}
+
+impl Failure {
+    /// As [`From`], of an error that somebody else keeps.
+    pub fn from_ref(error: &QueryError) -> Self {
+        let (kind, hint) = match error {
             QueryError::Damaged { .. } => (Kind::Damaged, Some("`ax monitor store verify` says what is left")),
             QueryError::TooManySteps { .. } => (Kind::Unanswerable, Some("choose a wider --step or a shorter --range")),
             QueryError::TooManyCells { .. } => {
@@ -183,7 +190,7 @@ impl From<QueryError> for Failure {
             QueryError::Io { cause, .. } => (Kind::Io, advice(cause)),
             _ => (Kind::Io, None),
         };
-        let failure = Self::new(kind, &error);
+        let failure = Self::new(kind, error);
         match hint {
             Some(hint) => failure.hint(hint),
             None => failure,

@@ -1,14 +1,14 @@
 //! The answers of all plans of a question, laid out so that every metric finds its group and step.
 
-use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 
 use ax_storage::query::series::{Aggregate, Group, Series, StepRange};
 
 use super::top;
-use super::value::Value;
+use crate::metric::Allowed;
 use crate::metric::{self, Needs, Number, Numbers};
-use crate::query::planner::{Node, Question, Selected};
+use crate::query::ast::Range;
+use crate::query::planner::{Node, Question, Selected, Versus};
 
 /// Series beside the question they answer.
 pub(super) struct Board<'a> {
@@ -29,8 +29,6 @@ pub(super) struct Board<'a> {
     current: BTreeSet<usize>,
     /// What values were counted above, ascending.
     pub(super) bounds: &'a [u64],
-    /// By group and node of the question: values that are the same at every step.
-    pub(super) known: RefCell<HashMap<(usize, *const Node), Value>>,
 }
 
 impl<'a> Board<'a> {
@@ -43,14 +41,14 @@ impl<'a> Board<'a> {
         } else {
             None
         };
-        let axis = axis.map_or(&[][..], |(_, s)| own(s));
+        let (axis, offset_ms) = axis.map_or((&[][..], 0), |(_, s)| (own(s), s.offset_ms));
         let keys = keys(question, series);
         let index: HashMap<&[Box<str>], usize> = keys.iter().enumerate().map(|(i, k)| (k.as_slice(), i)).collect();
         let places = question.selects.iter().map(|s| places(s, question, series, &index)).collect();
         drop(index);
-        let steps = question.selects.iter().map(|s| aligned(axis, own(s), s.offset_ms)).collect();
+        let steps = question.selects.iter().map(|s| aligned(axis, own(s), offset_ms, s.offset_ms)).collect();
         let nothing = question.asked.iter().map(|asked| empty(&asked.needs)).collect();
-        Self { question, series, keys, axis, places, steps, nothing, current, bounds, known: RefCell::default() }
+        Self { question, series, keys, axis, places, steps, nothing, current, bounds }
     }
 
     /// How many steps a metric has itself.
@@ -118,6 +116,21 @@ impl<'a> Board<'a> {
         let range = |s: &&Selected| self.question.asked.get(s.asked).map(|a| a.plan.range);
         let all = || self.current.iter().filter_map(of);
         all().find(|s| range(s) == Some(self.question.range)).or_else(|| all().next())
+    }
+
+    /// The step that `vs` compares a step of the axis with: of the calendar that at the same place in
+    /// its period, else that just as long before; and only one of the same width.
+    pub(super) fn before(&self, versus: Versus, step: usize) -> Option<usize> {
+        let (now, steps) = (self.axis.get(step)?.range, self.steps_of(versus.select));
+        let by_place = matches!(self.question.only.as_ref()?.range.map(|r| r.value), Some(Range::Calendar(_)))
+            || self.question.only.as_ref()?.metric.value.info().allowed == Allowed::Nothing;
+        let own = if by_place {
+            step
+        } else {
+            let shift_ms = self.question.range.start.since(versus.range.start);
+            steps.binary_search_by_key(&now.start.minus_ms(shift_ms), |s| s.range.start).ok()?
+        };
+        steps.get(own).filter(|s| s.range.millis() == now.millis()).map(|_| own)
     }
 
     /// Whether there are events of the kinds that the metrics count.
@@ -189,10 +202,10 @@ fn places(
     places
 }
 
-/// Where `own` has each step of `axis`, whose window lies `offset_ms` later.
-fn aligned(axis: &[StepRange], own: &[StepRange], offset_ms: u64) -> Vec<Option<usize>> {
+/// Where `own` has each step of `axis`: both lie so far back.
+fn aligned(axis: &[StepRange], own: &[StepRange], axis_ms: u64, own_ms: u64) -> Vec<Option<usize>> {
     let find = |step: &StepRange| {
-        let start = step.range.start.minus_ms(offset_ms);
+        let start = step.range.start.plus_ms(axis_ms).minus_ms(own_ms);
         own.binary_search_by_key(&start, |s| s.range.start).ok()
     };
     axis.iter().map(find).collect()

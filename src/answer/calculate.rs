@@ -13,7 +13,11 @@ impl Board<'_> {
             Node::Literal(number) => Value::Number(Some(*number)),
             Node::Outside(number) => Value::Number(*number),
             Node::Select(select) => Value::Number(self.select(*select, key, step)),
-            Node::Usual(_) | Node::Trend(_) | Node::Anomaly { .. } | Node::Judged(_) => self.once(node, key),
+            Node::Usual(usual) => Value::Number(self.usual(usual, key)),
+            Node::Trend(select) => Value::Number(self.trend(*select, key)),
+            Node::Anomaly { points, history, sensitivity } => {
+                Value::Truth(self.anomaly(*points, *history, *sensitivity, key))
+            }
             Node::Neg(inner) => Value::Number(number(inner).and_then(negated)),
             Node::Arith { op, milli, left, right } => {
                 Value::Number(number(left).zip(number(right)).and_then(|(a, b)| arithmetic(*op, a, b, *milli)))
@@ -21,29 +25,10 @@ impl Board<'_> {
             Node::Cmp(op, left, right) => {
                 Value::Truth(number(left).zip(number(right)).map(|(a, b)| compare(*op, a, b)))
             }
+            Node::Judged(windows) => Value::Truth(self.judged(windows, key)),
             Node::Bool(op, list) => Value::Truth(joined(*op, list.iter().map(|n| self.value(n, key, step).truth()))),
             Node::Not(inner) => Value::Truth(self.value(inner, key, step).truth().map(|t| !t)),
         }
-    }
-
-    /// What is the same at every step of a group, calculated the first time: a past has thousands of
-    /// points, and so may an answer have steps.
-    fn once(&self, node: &Node, key: usize) -> Value {
-        let place = (key, std::ptr::from_ref(node));
-        if let Some(value) = self.known.borrow().get(&place) {
-            return *value;
-        }
-        let value = match node {
-            Node::Usual(usual) => Value::Number(self.usual(usual, key)),
-            Node::Trend(select) => Value::Number(self.trend(*select, key)),
-            Node::Anomaly { points, history, sensitivity, scale } => {
-                Value::Truth(self.anomaly(*points, *history, *sensitivity, *scale, key))
-            }
-            Node::Judged(windows) => Value::Truth(self.judged(windows, key)),
-            _ => Value::default(),
-        };
-        self.known.borrow_mut().insert(place, value);
-        value
     }
 
     /// Both sides of a comparison over the window. Of a judged one those of the window on which it is

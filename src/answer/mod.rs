@@ -138,9 +138,10 @@ fn row(board: &Board<'_>, key: usize) -> Row {
     };
     let previous = question.versus.map(|v| {
         let node = Node::Select(v.select);
-        let points = if question.step.is_some() { board.own_steps(v.select) } else { 0 };
-        let value = |step| Value::Number(board.select_at(v.select, key, step));
-        (board.value(&node, key, None), (0..points).map(|step| value(Some(step))).collect())
+        let point =
+            |i: usize| Value::Number(board.before(v, i).and_then(|own| board.select_at(v.select, key, Some(own))));
+        let points = if question.step.is_some() { board.axis.len() } else { 0 };
+        (board.value(&node, key, None), (0..points).map(point).collect())
     });
     Row {
         labels: board.keys[key].clone(),

@@ -2,29 +2,32 @@
 
 use ax_storage::query::plan::Plan;
 use ax_storage::query::series::Series;
-use ax_storage::time::TimeRange;
+use ax_storage::time::{HOUR_MS, TimeRange};
 
 use super::Run;
 use super::board::Board;
 use super::value::{compare, joined};
 use crate::analysis::binomial::{self, Counts, Tail};
-use crate::analysis::{self, Point};
+use crate::analysis::{self, Point, Profile};
 use crate::calendar::Calendar;
 use crate::metric::{self, Aggregation, Number};
 use crate::query::ast::BoolOp;
 use crate::query::planner::{Bound, Judged, Node, Question, Usual};
+
+/// Hours of a window that are looked at: ten years.
+const HOURS_MAX: u64 = 90_000;
 
 impl Board<'_> {
     /// The usual level of a metric; `None` without a day of history and enough events.
     pub(super) fn usual(&self, usual: &Usual, key: usize) -> Option<Number> {
         match *usual {
             Usual::Pooled(past) => self.pooled(past, key),
-            Usual::Seasonal { history, scale } => {
+            Usual::Seasonal(history) => {
                 let end = self.window(history)?.end;
-                let past = self.points(history, key, 1.0);
-                let usual = analysis::baseline(&past, end, &self.calendar()).ok()?;
-                Number::float(usual.level * scale)
+                let past = self.points(history, key);
+                analysis::baseline(&past, end, &self.calendar()).ok().and_then(|usual| Number::float(usual.level))
             }
+            Usual::ByHour { hours, window, adds_up } => self.by_hour(hours, window, adds_up, key),
         }
     }
 
@@ -36,35 +39,48 @@ impl Board<'_> {
         (old && self.events(past, key, None) >= analysis::EVENTS_MIN).then(|| self.select_at(past, key, None)).flatten()
     }
 
-    /// Whole steps of a metric, their values divided by `scale`.
-    fn points(&self, select: usize, key: usize, scale: f64) -> Vec<Point> {
+    /// What the hours of a window usually come to, its first and last one in part.
+    #[expect(clippy::cast_precision_loss, reason = "parts of an hour in milliseconds")]
+    fn by_hour(&self, hours: usize, window: TimeRange, adds_up: bool, key: usize) -> Option<Number> {
+        let past = self.points(hours, key);
+        let calendar = self.calendar();
+        let profile = Profile::new(&past, self.window(hours)?.end, &calendar).ok()?;
+        let (mut sum, mut weights, mut t) = (0.0, 0.0, window.start);
+        for _ in 0..=HOURS_MAX {
+            if t >= window.end {
+                break;
+            }
+            let hour_end = t.plus_ms(HOUR_MS - t.millis() % HOUR_MS).min(window.end);
+            let weight = hour_end.since(t) as f64 / HOUR_MS as f64;
+            sum += profile.at(t).level * weight;
+            weights += weight;
+            t = hour_end;
+        }
+        Number::float(if adds_up { sum } else { sum / weights })
+    }
+
+    /// Whole steps of a metric.
+    fn points(&self, select: usize, key: usize) -> Vec<Point> {
         let steps = self.steps_of(select).iter().enumerate().filter(|(_, step)| !step.partial);
         steps
             .map(|(i, step)| Point {
                 t: step.range.start,
-                value: self.select_at(select, key, Some(i)).map(|v| v.to_f64() / scale),
+                value: self.select_at(select, key, Some(i)).map(Number::to_f64),
                 count: self.own_events(select, key, i),
             })
             .collect()
     }
 
     /// Whether the mean of the points is off the usual level by more than `sensitivity` deviations.
-    pub(super) fn anomaly(
-        &self,
-        points: usize,
-        history: usize,
-        sensitivity: f64,
-        scale: f64,
-        key: usize,
-    ) -> Option<bool> {
-        let mut all = self.points(history, key, 1.0);
-        all.extend(self.points(points, key, scale));
+    pub(super) fn anomaly(&self, points: usize, history: usize, sensitivity: f64, key: usize) -> Option<bool> {
+        let mut all = self.points(history, key);
+        all.extend(self.points(points, key));
         analysis::anomaly(&all, sensitivity, &self.calendar()).ok().map(|judged| judged.found)
     }
 
     /// Change over the steps of a metric, as a share of its median.
     pub(super) fn trend(&self, select: usize, key: usize) -> Option<Number> {
-        let points = self.points(select, key, 1.0);
+        let points = self.points(select, key);
         analysis::trend(&points, self.window(select)?.millis()).ok().and_then(Number::float)
     }
 

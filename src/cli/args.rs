@@ -211,7 +211,7 @@ pub(crate) struct MetricsArgs {
     #[arg(value_name = "METRIC", conflicts_with = "query", value_parser = MetricNames, hide_possible_values = true)]
     pub metric: Option<String>,
     /// A query: 'latency{provider="claude"} [1h] p95'; `-` reads it from stdin
-    #[arg(short, long, value_name = "QUERY")]
+    #[arg(short, long, value_name = "QUERY", allow_hyphen_values = true)]
     pub query: Option<String>,
     #[command(flatten)]
     pub only: OnlyArgs,

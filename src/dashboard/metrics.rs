@@ -66,7 +66,6 @@ fn row_view(question: &Question, answer: &Answer, row: &Row) -> RowView {
     let point = |(i, (step, point)): (usize, (&StepRange, &answer::Point))| PointView {
         t: step.range.start,
         value: value(point.value),
-        // Steps are matched by their place in the window.
         previous: before.map(|points| Previous(points.get(i).and_then(|v| v.number()))),
         count: point.count,
         partial: step.partial,

@@ -32,7 +32,7 @@ impl Span {
 }
 
 /// A text that is not a query.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ParseError {
     /// What is wrong, in one sentence; input quoted in it is short and escaped.
     pub message: String,

@@ -31,14 +31,6 @@ pub use parser::{NESTING_MAX, PATTERNS_MAX, SOURCE_MAX, parse, parse_condition, 
 pub use regex::{PATTERN_MAX, Pattern};
 pub use resolve::{RangeError, previous, resolve};
 
-/// Checks a parsed query again after its clauses were changed.
-///
-/// # Errors
-/// What [`parse`] would say of it; places are those of the text it was parsed from.
-pub fn recheck(expr: &ast::Expr) -> Result<(), ParseError> {
-    check::query(expr).map(|_| ())
-}
-
 /// Whether it is true or false, and no number.
 pub fn is_condition(expr: &ast::Expr) -> bool {
     check::infer(expr, check::Scope { of: expr }).is_ok_and(|ty| ty.dim.is_none())

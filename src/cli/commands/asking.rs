@@ -10,7 +10,7 @@ use crate::cli::args::OnlyArgs;
 use crate::cli::context::Context;
 use crate::dashboard::Only;
 use crate::error::{Failure, Kind, Result};
-use crate::metric::{Aggregation, Allowed};
+use crate::metric::Aggregation;
 use crate::query::ast::{At, Expr, Filter, FilterKind, Group, Query, Select, Versus};
 use crate::query::planner::Question;
 use crate::query::{self, ParseError, SOURCE_MAX, Span};
@@ -124,8 +124,6 @@ pub(crate) fn complete(expr: &mut Expr, clauses: &Clauses) -> Result<()> {
     };
     let mut result = Ok(());
     expr.each_select_mut(&mut |select| {
-        // A metric with a period of its own takes neither range nor step.
-        let own = select.metric.value.info().allowed == Allowed::Nothing;
         let Select { group, every, range, versus, agg, .. } = select;
         let clash = [
             (!clauses.by.is_empty() && group.is_some(), "the grouping", "--by"),
@@ -143,7 +141,7 @@ pub(crate) fn complete(expr: &mut Expr, clauses: &Clauses) -> Result<()> {
         if !clauses.by.is_empty() {
             *group = Some(At { value: Group { without: false, labels: clauses.by.clone() }, span: Span::default() });
         }
-        *every = every.or(clauses.step_ms.filter(|_| !own).map(|ms| at(ms.saturating_mul(1_000_000))));
+        *every = every.or(clauses.step_ms.map(|ms| at(ms.saturating_mul(1_000_000))));
         *agg = agg.or(clauses.aggregation.map(|value| At { value, span: Span::default() }));
         *versus = versus.or(clauses.compare.map(|value| At { value, span: Span::default() }));
     });
@@ -199,7 +197,9 @@ pub(crate) fn joined(only: &OnlyArgs, text: Option<&str>, written: Option<Filter
 
 /// The names that the metrics of a question are narrowed to.
 pub(crate) fn names(question: &Question) -> Only {
-    question.only.as_ref().and_then(|s| s.filter.as_ref()).map(names_of).unwrap_or_default()
+    let mut only = Only::default();
+    question.filters.iter().for_each(|f| collect(f, &mut only));
+    only
 }
 
 /// The names that a filter asks for.
@@ -220,9 +220,7 @@ fn collect(filter: &Filter, only: &mut Only) {
 
 /// Warns of patterns that were perhaps meant to match a part: of a question that has no events.
 pub(crate) fn warn_of_patterns(question: &Question, context: &Context) {
-    if let Some(filter) = question.only.as_ref().and_then(|s| s.filter.as_ref()) {
-        patterns(filter, context);
-    }
+    question.filters.iter().for_each(|filter| patterns(filter, context));
 }
 
 fn patterns(filter: &Filter, context: &Context) {

@@ -1,6 +1,6 @@
 //! `ax monitor explain`: what a query means and what it would read; no store is opened.
 
-use ax_storage::time::Timestamp;
+use ax_storage::query::QueryError;
 use serde::Serialize;
 
 use crate::cli::args::{ExplainArgs, TextKind};
@@ -53,6 +53,9 @@ fn read(source: &str, kind: TextKind) -> Result<Text, ParseError> {
     })
 }
 
+/// How long single events are kept unless somebody says otherwise.
+const RAW_MS: u64 = 7 * 86_400_000;
+
 /// Windows of metrics that name none: an hour in questions, five minutes in conditions.
 const QUERY_MS: u64 = 3_600_000;
 const CONDITION_MS: u64 = 300_000;
@@ -62,13 +65,14 @@ fn view(text: &Text, context: &Context) -> Result<Result<ExplainView, ParseError
     let window = |ms| ax_storage::time::TimeRange::new(now.minus_ms(ms), now);
     let calendar = context.calendar()?;
     let plan = |expr: &Expr, ms| {
-        let ask = Ask { now, calendar, window: window(ms), raw_from: Timestamp::MIN, outside: &Nothing };
+        let ask = Ask { now, calendar, window: window(ms), raw_from: now.minus_ms(RAW_MS), outside: &Nothing };
         planner::plan(expr, &ask)
     };
     let question = match text {
         Text::Filter(filter) => {
             let lowered = planner::lower(filter);
-            return Ok(Ok(ExplainView::of_filter(filter.to_string(), lowered, window(QUERY_MS), zone, now)?));
+            let view = ExplainView::of_filter(filter.to_string(), lowered, window(QUERY_MS), zone, now);
+            return Ok(view.map_err(|e| unanswerable(&e)));
         }
         Text::Query(expr) => plan(expr, QUERY_MS),
         Text::Condition { expr, .. } => plan(expr, CONDITION_MS),
@@ -77,14 +81,18 @@ fn view(text: &Text, context: &Context) -> Result<Result<ExplainView, ParseError
         Ok(question) => question,
         Err(error) => return Ok(Err(error)),
     };
-    Ok(Ok(match text {
-        Text::Condition { text, hold, .. } => ExplainView {
-            canonical: text.clone(),
-            hold: hold.map(query::duration_text),
-            ..ExplainView::of_question("condition", &question, now)?
-        },
-        _ => ExplainView::of_question("query", &question, now)?,
-    }))
+    let view = match text {
+        Text::Condition { text, hold, .. } => ExplainView::of_question("condition", &question, now)
+            .map(|view| ExplainView { canonical: text.clone(), hold: hold.map(query::duration_text), ..view }),
+        _ => ExplainView::of_question("query", &question, now),
+    };
+    Ok(view.map_err(|e| unanswerable(&e)))
+}
+
+/// A query that no store with default retention answers, about the whole text.
+fn unanswerable(error: &QueryError) -> ParseError {
+    let failure = Failure::from_ref(error);
+    ParseError { message: failure.message, hint: failure.hint, ..ParseError::default() }
 }
 
 /// Says what is wrong: as data with `--json`, for that is what was asked for.

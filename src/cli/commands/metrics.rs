@@ -1,7 +1,7 @@
 //! `ax monitor metrics`: one metric or a calculation over a window, asked by flags or by a query.
 
 use ax_storage::Store;
-use ax_storage::query::plan::{Kinds, Plan};
+use ax_storage::query::plan::{Kinds, Label, Plan};
 use ax_storage::query::series::Series;
 use ax_storage::time::{TimeRange, Timestamp};
 
@@ -13,7 +13,7 @@ use crate::cli::commands::{elapsed_ms, events, threshold};
 use crate::cli::context::Context;
 use crate::cli::time;
 use crate::dashboard::{CatalogueView, MetricsView, Shown, automatic_step, step_millis};
-use crate::error::{Failure, Result};
+use crate::error::{self, Failure, Result};
 use crate::metric::{self, Aggregation, Metric};
 use crate::query::ast::{At, Expr, Kind, Query, Range, Select, Versus};
 use crate::query::planner::{self, Ask, Nothing, Question};
@@ -41,7 +41,13 @@ pub(crate) fn run(args: &MetricsArgs, context: &Context) -> Result<u8> {
     match query {
         Query::Expr(expr) => answer(args, expr, &source, context),
         Query::Filter(filter) => {
-            let unfit = [(args.step.is_some(), "--step"), (args.agg.is_some(), "--agg"), (!args.by.is_empty(), "--by")];
+            let unfit = [
+                (args.step.is_some(), "--step"),
+                (args.agg.is_some(), "--agg"),
+                (!args.by.is_empty(), "--by"),
+                (args.compare.is_some(), "--compare"),
+                (args.fail_on.is_some(), "--fail-on"),
+            ];
             if let Some((_, flag)) = unfit.iter().find(|(given, _)| *given) {
                 return Err(Failure::usage(format!("{flag} makes no sense with a filter, which lists single events"))
                     .hint("ask for a metric: requests{…} [1h]"));
@@ -52,8 +58,9 @@ pub(crate) fn run(args: &MetricsArgs, context: &Context) -> Result<u8> {
     }
 }
 
-fn answer(args: &MetricsArgs, mut expr: Expr, source: &str, context: &Context) -> Result<u8> {
-    complete(&mut expr, args, source, context)?;
+fn answer(args: &MetricsArgs, expr: Expr, source: &str, context: &Context) -> Result<u8> {
+    let (mut expr, source) = complete(expr, args, source, context)?;
+    let source = source.as_str();
     let ask = Ask {
         now: context.now(),
         calendar: context.calendar()?,
@@ -98,7 +105,8 @@ fn show(
     let words = range_words(view.range_text.as_deref());
     let asked = Asked { range: question.range, only: &only, kinds, zone: &question.zone, words };
     if let Some(store) = store.filter(|_| format.is_data() || !empty) {
-        asked.warn_of_unknown(store, empty, context)?;
+        // One of several metrics may have found nothing although the others have.
+        asked.warn_of_unknown(store, empty || question.only.is_none(), context)?;
     }
     if empty {
         asking::warn_of_patterns(question, context);
@@ -109,7 +117,8 @@ fn show(
         return context.print_json(&view);
     }
     context.warn_all(&view.warnings);
-    if empty && !format.is_data() {
+    let known = answer.rows.iter().any(|row| row.value.truth().is_some());
+    if empty && !known && !format.is_data() {
         return asked.explain(store, context);
     }
     let style = context.style()?;
@@ -173,11 +182,13 @@ fn is_plain(expr: &Expr) -> bool {
     }
 }
 
-/// Gives the query what flags say beside it.
-fn complete(expr: &mut Expr, args: &MetricsArgs, source: &str, context: &Context) -> Result<()> {
-    asking::narrow(expr, &args.only, args.filter.as_deref())?;
+/// Gives the query what flags say beside it: the whole query, and its text, which was read again so
+/// that flags are held to what a query is.
+fn complete(mut expr: Expr, args: &MetricsArgs, source: &str, context: &Context) -> Result<(Expr, String)> {
+    let before = expr.clone();
+    asking::narrow(&mut expr, &args.only, args.filter.as_deref())?;
     let clauses = Clauses {
-        by: args.by.iter().map(|by| by.0).collect(),
+        by: each_once(args.by.iter().map(|by| by.0)),
         step_ms: args.step.as_deref().map(|text| time::duration(text, "5m")).transpose()?,
         aggregation: args.agg.as_deref().filter(|_| args.query.is_some()).map(aggregation).transpose()?,
         compare: args.compare.as_deref().map(compare).transpose()?,
@@ -186,15 +197,32 @@ fn complete(expr: &mut Expr, args: &MetricsArgs, source: &str, context: &Context
     if clauses.compare.is_some() && !matches!(expr.kind, Kind::Select(_)) {
         return Err(Failure::usage("--compare needs a query of one metric").hint("leave it out, or ask for one metric"));
     }
-    asking::complete(expr, &clauses)?;
-    if let Some(range) = written_range(args, expr, context)? {
+    asking::complete(&mut expr, &clauses)?;
+    if let Some(range) = written_range(args, &expr, context)? {
         expr.each_select_mut(&mut |s| {
-            if s.range.is_none() && s.metric.value.info().allowed != metric::Allowed::Nothing {
+            if s.range.is_none() && (clauses.range || s.metric.value.info().allowed != metric::Allowed::Nothing) {
                 s.range = Some(At { value: range, span: Span::default() });
             }
         });
     }
-    query::recheck(expr).map_err(|e| asking::refused(&e, source))
+    if expr == before && !source.is_empty() {
+        return Ok((expr, source.to_owned()));
+    }
+    let text = expr.to_string();
+    match asking::query(&text)? {
+        Query::Expr(expr) => Ok((expr, text)),
+        Query::Filter(_) => Err(Failure::new(error::Kind::Bug, format!("'{text}' became a filter"))),
+    }
+}
+
+fn each_once(labels: impl Iterator<Item = Label>) -> Vec<Label> {
+    let mut list = Vec::new();
+    labels.for_each(|label| {
+        if !list.contains(&label) {
+            list.push(label);
+        }
+    });
+    list
 }
 
 /// The time span of the flags, or the default, in the language's own words, where it has them.
@@ -237,8 +265,12 @@ fn by_flags(args: &MetricsArgs) -> Result<Expr> {
         if !info.allowed.has(aggregation) {
             let named = Aggregation::NAMED.iter().filter(|a| info.allowed.has(**a)).map(|a| a.name());
             let named = named.collect::<Vec<_>>().join(", ");
-            return Err(Failure::usage(format!("{aggregation} of {} is not defined", metric.name()))
-                .hint(format!("{} can be {named}", metric.name())));
+            let hint = if named.is_empty() {
+                "leave --agg out".to_owned()
+            } else {
+                format!("{} can be {named}", metric.name())
+            };
+            return Err(Failure::usage(format!("{aggregation} of {} is not defined", metric.name())).hint(hint));
         }
         select.agg = Some(At { value: aggregation, span: Span::default() });
     }

@@ -42,13 +42,13 @@ fn dim(metric: Metric, agg: Aggregation) -> Dim {
 fn own_range(select: &Select) -> Result<(), ParseError> {
     let name = select.metric.value.name();
     let clauses = [
-        (select.range.map(|r| r.span), "a time range"),
+        (select.range.map(|r| r.span), "time range"),
         (select.every.map(|e| e.span), "'every'"),
         (select.offset.map(|o| o.span), "'offset'"),
     ];
     for (span, what) in clauses {
         if let Some(span) = span {
-            return Err(ParseError::new(span, format!("'{name}' has a time range of its own and takes not {what}"))
+            return Err(ParseError::new(span, format!("'{name}' has a time range of its own and takes no {what}"))
                 .hint("use cost with any time range: cost [7d] sum"));
         }
     }

@@ -16,7 +16,9 @@ use ax_storage::time::{DAY_MS, TimeRange, Timestamp};
 pub use filter::{lower, measure, needs_events};
 pub use question::{Asked, Bound, Judged, Node, Question, Selected, Usual, Versus};
 
-use super::ast::{ArithOp, At, Expr, Filter, Kind, Num, Period, Range, Ref, Select, Versus as VersusClause};
+use super::ast::{
+    ArithOp, At, Calendar as Word, Expr, Filter, Kind, Num, Period, Range, Ref, Select, Versus as VersusClause,
+};
 use super::check::{self, Scope};
 use super::error::{ParseError, Span};
 use super::range::NANOS_IN_MS;
@@ -100,8 +102,13 @@ pub fn plan(expr: &Expr, ask: &Ask<'_>) -> Result<Question, ParseError> {
     let root = planner.node(expr, Frame::of(expr))?;
     let summary = only.and_then(|s| planner.summarise(s));
     let versus = only.and_then(|s| s.versus).map(|v| planner.versus(only, v)).transpose()?.flatten();
-    let mut step = None;
-    expr.each_select(&mut |s| step = step.or(s.every.map(|e| step_of(e.value))));
+    let step = step(expr)?;
+    let mut filters = Vec::new();
+    expr.each_select(&mut |s| filters.extend(s.filter.clone().filter(|f| !filters.contains(f))));
+    if planner.plans.len() > PLANS_MAX {
+        return Err(ParseError::new(expr.span, format!("the query asks {} different things", planner.plans.len()))
+            .hint(format!("at most {PLANS_MAX}: ask in several queries")));
+    }
     Ok(Question {
         text: expr.to_string(),
         asked: planner.plans.finish(),
@@ -115,6 +122,7 @@ pub fn plan(expr: &Expr, ask: &Ask<'_>) -> Result<Question, ParseError> {
         range: planner.first.unwrap_or(ask.window),
         top: only.and_then(|s| s.top).map(|t| t.value),
         versus,
+        filters,
         only: only.cloned(),
         summary,
         notes: planner.notes,
@@ -149,6 +157,9 @@ impl<'e> Frame<'e> {
         Self { scope, judged: None }
     }
 }
+
+/// Most plans of a query: what they bring is in memory together.
+pub const PLANS_MAX: usize = 48;
 
 struct Planner<'a> {
     ask: Ask<'a>,
@@ -208,13 +219,13 @@ impl Planner<'_> {
     fn select(&mut self, select: &Select, scope: &Expr) -> Result<usize, ParseError> {
         let offset_ms = select.offset.map_or(0, |o| o.value / NANOS_IN_MS);
         let window = self.window(select, scope)?;
-        let first = *self.first.get_or_insert(window);
+        self.first.get_or_insert(window);
         let step = select.every.map(|e| step_of(e.value));
         if let Some(every) = select.every {
             few_steps(window, every)?;
         }
         let index = self.add(select, window, step);
-        self.selects[index].offset_ms = if window == first { 0 } else { offset_ms };
+        self.selects[index].offset_ms = offset_ms;
         self.note(select);
         Ok(index)
     }
@@ -273,6 +284,16 @@ impl Planner<'_> {
             },
         };
         Ok(self.ask.calendar.so_far(period, self.ask.now))
+    }
+
+    /// The period before a running one, up to the same time after its start.
+    fn spend_before(&self, period: SpendPeriod) -> Result<TimeRange, ParseError> {
+        let range = match period {
+            SpendPeriod::Day => Range::Calendar(Word::Today),
+            SpendPeriod::Week => Range::Calendar(Word::This(Period::Week)),
+            SpendPeriod::Month | SpendPeriod::Budget => Range::Calendar(Word::This(Period::Month)),
+        };
+        super::previous(&range, self.ask.now, &self.ask.calendar).map_err(|e| timeless(e, Span::default()))
     }
 
     /// The budget that a comparison names, if it names one.
@@ -369,12 +390,49 @@ impl Planner<'_> {
                             .map_err(|e| timeless(e, range.span))?;
                         TimeRange { start: previous.start.minus_ms(offset_ms), end: previous.end.minus_ms(offset_ms) }
                     }
-                    None => TimeRange { start: window.start.minus_ms(window.millis()), end: window.start },
+                    None => match own_period(select.metric.value) {
+                        Some(period) => self.spend_before(period)?,
+                        None => TimeRange { start: window.start.minus_ms(window.millis()), end: window.start },
+                    },
                 }
             }
         };
         let select = self.add(select, range, select.every.map(|e| step_of(e.value)));
         Ok(Some(Versus { select, range }))
+    }
+}
+
+/// The step of the points. What is judged against the past is one value.
+fn step(expr: &Expr) -> Result<Option<Step>, ParseError> {
+    let mut every: Option<At<u64>> = None;
+    expr.each_select(&mut |s| every = every.or(s.every));
+    let Some(every) = every else { return Ok(None) };
+    match past_of(expr) {
+        // A trend's steps are its own.
+        Some(Past::Trend) => Ok(None),
+        Some(Past::Judged) => {
+            Err(ParseError::new(every.span, "'every' cannot stand in a query that asks about the past")
+                .hint("leave it out: baseline and anomaly judge one window"))
+        }
+        None => Ok(Some(step_of(every.value))),
+    }
+}
+
+/// How a query asks about the past.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Past {
+    Trend,
+    Judged,
+}
+
+fn past_of(expr: &Expr) -> Option<Past> {
+    match &expr.kind {
+        Kind::Ref(Ref::Baseline(_)) => Some(Past::Judged),
+        Kind::Detect(d) => Some(if d.what == super::ast::Detector::Trend { Past::Trend } else { Past::Judged }),
+        Kind::Num(_) | Kind::Ref(_) | Kind::Select(_) => None,
+        Kind::Neg(e) | Kind::Not(e) => past_of(e),
+        Kind::Arith(_, a, b) | Kind::Cmp(_, a, b) => past_of(a).max(past_of(b)),
+        Kind::Bool(_, list) => list.iter().filter_map(past_of).max(),
     }
 }
 

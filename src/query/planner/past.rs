@@ -1,12 +1,12 @@
 //! What a query asks of the past: usual levels, judgements about them, and trends.
 
-use ax_storage::query::plan::Step;
+use ax_storage::query::plan::{Label, Step};
 use ax_storage::time::{DAY_MS, HOUR_MS, MINUTE_MS, TimeRange};
 
 use super::question::{Bound, Judged, Node, Usual};
 use super::{Frame, Planner, few_steps, step_of, step_of_ms};
 use crate::metric::{Aggregation, Allowed};
-use crate::query::ast::{CmpOp, Detect, Detector, Expr, Kind, Ref, Select};
+use crate::query::ast::{ArithOp, CmpOp, Detect, Detector, Expr, Filter, Kind, Ref, Select};
 use crate::query::check::Scope;
 use crate::query::error::ParseError;
 use crate::query::range::NANOS_IN_MS;
@@ -17,8 +17,15 @@ const JUDGED_MINUTES: [u64; 4] = [1, 5, 15, 60];
 const MIN_EVENTS: u64 = 20;
 /// Length of the past when none is written.
 const BASELINE_MS: u64 = 7 * DAY_MS;
-/// Length of the hourly past that seasonal levels are made of: weekdays tell from three weeks on.
+/// Length of the past that seasonal levels are made of: weekdays tell from three weeks on.
 const SEASONAL_MS: u64 = 28 * DAY_MS;
+/// Windows of the past that one is compared with: few long ones, and of short ones what a plan may
+/// have of steps.
+const WINDOWS_MIN: u64 = 8;
+const WINDOWS_MAX: u64 = 9000;
+/// The same of hours and of days.
+const HOURS_MAX: u64 = 9000;
+const POOLED_DAYS_MAX: u64 = 3650;
 /// Deviations that make an anomaly, when none are written.
 const SENSITIVITY: f64 = 5.0;
 /// Points whose mean is judged.
@@ -46,8 +53,9 @@ impl Planner<'_> {
             (_, Kind::Select(_)) => Bound::Left,
             _ => Bound::Neither,
         };
-        // `bound < metric` asks whether the metric is too large.
-        let upper = matches!(op, CmpOp::Gt | CmpOp::Ge) == has_select(a);
+        // `bound < metric` and `bound - metric > 0` ask whether the metric is too large, or too small.
+        let rises = rises(a).unwrap_or_else(|| !rises(b).unwrap_or(true));
+        let upper = matches!(op, CmpOp::Gt | CmpOp::Ge) == rises;
         let mut all = Vec::with_capacity(windows.len());
         for window in windows {
             let now = self.add(select, window, None);
@@ -73,21 +81,44 @@ impl Planner<'_> {
         if is_pooled(select) {
             return Ok(Node::Usual(Usual::Pooled(self.pooled(select, window, past))));
         }
-        let past_ms = past.map(|nanos| nanos / NANOS_IN_MS);
-        let history = self.hourly(select, before(window, past_ms.unwrap_or(SEASONAL_MS)));
-        Ok(Node::Usual(Usual::Seasonal { history, scale: hours(select, window) }))
+        let past_ms = past.map_or(SEASONAL_MS, |nanos| nanos / NANOS_IN_MS);
+        let length = window.millis();
+        // Windows of a length that fits into days, or that days fit into, stand at the same time of day
+        // each: they are compared as they are. Of any other one the hours are.
+        if DAY_MS.is_multiple_of(length.max(1)) || length.is_multiple_of(DAY_MS) {
+            return Ok(Node::Usual(Usual::Seasonal(self.windows(select, window, past_ms))));
+        }
+        let hours = self.earlier(select, before(window, past_ms.min(HOURS_MAX * HOUR_MS)), Step::Millis(HOUR_MS));
+        let adds_up = matches!(select.aggregation(), Aggregation::Sum | Aggregation::Count);
+        Ok(Node::Usual(Usual::ByHour { hours, window, adds_up }))
     }
 
     /// A metric over all of the past, by the day so that it shows how far the past reaches back: its
     /// index.
     fn pooled(&mut self, select: &Select, window: TimeRange, past: Option<u64>) -> usize {
         let past_ms = past.map_or(BASELINE_MS, |nanos| nanos / NANOS_IN_MS);
-        self.add(select, before(window, past_ms), Some(Step::FromStart(DAY_MS)))
+        self.earlier(select, before(window, past_ms.min(POOLED_DAYS_MAX * DAY_MS)), Step::FromStart(DAY_MS))
     }
 
-    /// A metric by the hour: its index.
-    fn hourly(&mut self, select: &Select, range: TimeRange) -> usize {
-        self.add(select, range, Some(Step::Millis(HOUR_MS)))
+    /// A metric in the windows before `window`, each as long: its index.
+    fn windows(&mut self, select: &Select, window: TimeRange, past_ms: u64) -> usize {
+        let length = window.millis().max(1);
+        let count = (past_ms / length).clamp(WINDOWS_MIN, WINDOWS_MAX);
+        self.earlier(select, before(window, count * length), Step::FromStart(length))
+    }
+
+    /// A metric by steps of the past: its index. What only single events tell reaches back as far as
+    /// these do.
+    fn earlier(&mut self, select: &Select, mut range: TimeRange, step: Step) -> usize {
+        if needs_events(select) && range.start < self.ask.raw_from {
+            let length = match step {
+                Step::FromStart(ms) => ms,
+                _ => HOUR_MS,
+            };
+            let whole = range.end.since(self.ask.raw_from) / length * length;
+            range.start = range.end.minus_ms(whole.max(length));
+        }
+        self.add(select, range, Some(step))
     }
 
     /// `anomaly(…)` and `trend(…)`.
@@ -101,10 +132,9 @@ impl Planner<'_> {
             let window = TimeRange::new(end.minus_ms(ANOMALY_POINTS * length), end);
             self.first.get_or_insert(window);
             let points = self.add(select, window, Some(Step::FromStart(length)));
-            let history = self.hourly(select, before(window, SEASONAL_MS));
-            let point = TimeRange::new(end.minus_ms(length), end);
-            let sensitivity = sensitivity.unwrap_or(SENSITIVITY);
-            return Ok(Node::Anomaly { points, history, sensitivity, scale: hours(select, point) });
+            let point = TimeRange::new(window.start, window.start.plus_ms(length));
+            let history = self.windows(select, point, SEASONAL_MS);
+            return Ok(Node::Anomaly { points, history, sensitivity: sensitivity.unwrap_or(SENSITIVITY) });
         }
         let window = written.unwrap_or(TimeRange::new(now.minus_ms(TREND_MS), now));
         self.first.get_or_insert(window);
@@ -133,13 +163,24 @@ fn is_pooled(select: &Select) -> bool {
     }
 }
 
-/// Length of a window in hours, for what adds up with time; else 1.
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of a window are below 2^53")]
-fn hours(select: &Select, window: TimeRange) -> f64 {
-    match select.aggregation() {
-        Aggregation::Sum | Aggregation::Count => window.millis() as f64 / HOUR_MS as f64,
-        _ => 1.0,
+/// Whether the value of an expression rises with its metric; `None` without one. What a metric is
+/// multiplied with or divided by is taken as above zero.
+fn rises(expr: &Expr) -> Option<bool> {
+    match &expr.kind {
+        Kind::Select(_) => Some(true),
+        Kind::Neg(e) => rises(e).map(|r| !r),
+        Kind::Arith(ArithOp::Sub | ArithOp::Div, a, b) => rises(a).or_else(|| rises(b).map(|r| !r)),
+        Kind::Arith(_, a, b) => rises(a).or_else(|| rises(b)),
+        _ => None,
     }
+}
+
+/// Whether only single events tell a metric by the hour: buckets keep no users and no numbers.
+fn needs_events(select: &Select) -> bool {
+    const NOT_IN_BUCKETS: [Label; 3] = [Label::User, Label::Error, Label::Key];
+    let of_filter = |f: &Filter| super::needs_events(f) || NOT_IN_BUCKETS.iter().any(|l| f.mentions(*l));
+    let group = select.group.as_ref().map(|g| g.value.resolved()).unwrap_or_default();
+    select.filter.as_ref().is_some_and(of_filter) || NOT_IN_BUCKETS.iter().any(|l| group.contains(l))
 }
 
 /// The length written at the first `baseline`; the outer `None` = there is none.
@@ -151,10 +192,4 @@ fn baseline(expr: &Expr) -> Option<Option<u64>> {
         Kind::Arith(_, a, b) => baseline(a).or_else(|| baseline(b)),
         _ => None,
     }
-}
-
-fn has_select(expr: &Expr) -> bool {
-    let mut found = false;
-    expr.each_select(&mut |_| found = true);
-    found
 }

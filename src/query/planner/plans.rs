@@ -49,6 +49,11 @@ impl Plans {
         self.0.len() - 1
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Asks the plan for least and greatest values too.
     pub(super) fn spread(&mut self, index: usize) {
         if let Some((asked, _)) = self.0.get_mut(index) {

@@ -5,7 +5,7 @@ use ax_storage::query::plan::{Label, Plan, Step};
 use ax_storage::time::{TimeRange, Zone};
 
 use crate::metric::{Aggregation, Metric, Needs, Number};
-use crate::query::ast::{ArithOp, BoolOp, CmpOp, Select, Top};
+use crate::query::ast::{ArithOp, BoolOp, CmpOp, Filter, Select, Top};
 use crate::query::check::Dim;
 
 /// A query with absolute times: what to ask the store, and what to make of the answers.
@@ -35,6 +35,8 @@ pub struct Question {
     pub top: Option<Top>,
     /// The metric whose value `vs` compares with.
     pub versus: Option<Versus>,
+    /// What its metrics are narrowed to.
+    pub filters: Vec<Filter>,
     /// The metric, when the query is one metric.
     pub only: Option<Select>,
     /// The values that a summary of all rows is about, and the plan that has them.
@@ -63,7 +65,7 @@ pub struct Selected {
     pub asked: usize,
     /// Where its plan has the labels of the question's group, in that order; empty = one value.
     pub labels: Vec<usize>,
-    /// Its window lies so many milliseconds before the first metric's.
+    /// Its window lies so many milliseconds back.
     pub offset_ms: u64,
 }
 
@@ -95,8 +97,6 @@ pub enum Node {
         history: usize,
         /// So many robust deviations.
         sensitivity: f64,
-        /// Windows in an hour of history, for amounts: their level goes with the window's length.
-        scale: f64,
     },
     /// Change over the steps of a metric, as a share.
     Trend(usize),
@@ -130,12 +130,16 @@ pub enum Node {
 pub enum Usual {
     /// The pooled ratio or merged percentile of the past, by the metric's index.
     Pooled(usize),
-    /// The seasonal median of hourly values.
-    Seasonal {
+    /// The seasonal median of the windows before, each as long, by the metric's index.
+    Seasonal(usize),
+    /// What the hours of a window usually come to.
+    ByHour {
         /// The metric by the hour, by its index.
-        history: usize,
-        /// For amounts: length of the compared window ÷ an hour; else 1.
-        scale: f64,
+        hours: usize,
+        /// The window.
+        window: TimeRange,
+        /// Hours add up; else they are averaged.
+        adds_up: bool,
     },
 }
 

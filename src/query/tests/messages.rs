@@ -166,7 +166,7 @@ fn further_messages() {
         (
             'q',
             "monthly_spend [7d]",
-            "'monthly_spend' has a time range of its own and takes not a time range",
+            "'monthly_spend' has a time range of its own and takes no time range",
             "7d",
             "use cost with any time range: cost [7d] sum",
         ),

@@ -138,7 +138,8 @@ fn detail_answers(plan: &Plan, conditions: &Conditions<'_>) -> Result<(), Option
     let by_model = labels.has(Label::Model);
     let quantile = plan.quantiles.as_ref().map(|q| q.of).filter(|m| Kind::Request.measures(*m));
     if let Some(other) = quantile.filter(|m| *m != Measure::Latency) {
-        return Err(Some(format!("a percentile of {} by user", name(other))));
+        let by_user = labels.has(Label::User);
+        return Err(by_user.then(|| format!("a percentile of {} by user", name(other))));
     }
     let measures = plan.measures.iter().copied().chain(quantile).filter(|m| Kind::Request.measures(*m));
     for measure in measures {
