@@ -171,6 +171,10 @@ pub(crate) struct StatusArgs {
     /// Layout; `line` has no drawing signs [default: table]
     #[arg(long, value_name = "FORMAT")]
     pub format: Option<StatusFormat>,
+    /// Show it anew, every 2s or as often as said, until Ctrl-C
+    #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
+    #[arg(conflicts_with = "fail_on")]
+    pub watch: Option<String>,
     /// Exit with 3 when a provider is degraded or down (warning), or down (critical); with 4 when
     /// there were no calls to judge
     #[arg(long, value_name = "SEVERITY")]

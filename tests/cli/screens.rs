@@ -415,3 +415,18 @@ fn a_backlog_that_nobody_rolls_up_is_a_warning() {
     world.run("tick --at 2025-11-16T18:30:00Z").good();
     assert_eq!(world.run("status --at 2025-11-16T18:30:00Z").err, "");
 }
+
+#[test]
+fn a_watched_status_is_shown_again_and_again() {
+    use std::io::BufRead;
+    let world = World::new().with("AX_MONITOR_NOW", "");
+    world.run("record --provider a --latency-ms 5").good();
+    let mut command = world.command(&["monitor", "status", "--watch=50ms", "--format", "line"]);
+    let mut child = command.stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let shown = lines.map(|l| l.unwrap()).filter(|l| l == "a").take(3).count();
+    assert_eq!(shown, 3);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(World::new().run("status --watch").code, Some(2), "the clock stands still");
+}

@@ -1,5 +1,7 @@
 //! `ax monitor status`: how every provider does.
 
+use std::time::Duration;
+
 use ax_storage::Store;
 use ax_storage::query::plan::{Kinds, Label, Plan};
 use ax_storage::query::series::Series;
@@ -8,12 +10,35 @@ use crate::cli::args::{Severity, SpanArgs, StatusArgs, StatusFormat};
 use crate::cli::commands::elapsed_ms;
 use crate::cli::commands::nothing::{Asked, range_words};
 use crate::cli::context::Context;
+use crate::cli::time;
 use crate::dashboard::{Only, ProviderView, State, StatusQuestion, StatusSeries, Upkeep};
-use crate::error::{Result, exit};
+use crate::error::{Failure, Result, exit};
 use crate::render;
 
-/// Shows.
+/// The cursor to the top left, and everything below it away.
+const CLEAR: &str = "\u{1b}[H\u{1b}[J";
+
+/// Shows, once or again and again.
 pub(crate) fn run(args: &StatusArgs, context: &Context) -> Result<u8> {
+    let Some(every) = &args.watch else { return show(args, context) };
+    let every = Duration::from_millis(time::duration(every, "2s")?);
+    if context.is_stopped() {
+        return Err(Failure::usage("--watch makes no sense while the clock stands still")
+            .hint("leave out --at, and unset AX_MONITOR_NOW"));
+    }
+    loop {
+        // Time, settings and the terminal's width may have changed.
+        let now = Context::new(context.flags().clone())?;
+        if now.screen()?.terminal && !now.json() {
+            now.print(CLEAR)?;
+        }
+        show(args, &now)?;
+        now.show_warnings();
+        std::thread::sleep(every);
+    }
+}
+
+fn show(args: &StatusArgs, context: &Context) -> Result<u8> {
     let span = SpanArgs { range: args.range.clone(), ..SpanArgs::default() };
     let question = StatusQuestion {
         range: context.range(&span)?,
