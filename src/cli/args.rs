@@ -55,7 +55,7 @@ const MONITOR_HELP: &str = "\
 \u{1b}[1;4mKeep\u{1b}[0m
   \u{1b}[1mserve\u{1b}[0m        Do the upkeep every minute until stopped
   \u{1b}[1mtick\u{1b}[0m         Do the upkeep once, now
-  \u{1b}[1mstore\u{1b}[0m        Size and age of the store (info), proof of it (verify)
+  \u{1b}[1mstore\u{1b}[0m        Size and age of it (info), proof (verify), set-retention
 
 \u{1b}[1;4mSet up\u{1b}[0m
   \u{1b}[1mdemo\u{1b}[0m         Any command on made-up traffic, in a store that goes away again
@@ -598,7 +598,7 @@ pub(crate) enum ExportFormat {
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct ServeArgs {}
 
-/// Do one upkeep pass now: roll up, close, seal
+/// Do one upkeep pass now: roll up, close, seal, remove what is too old
 #[derive(Clone, Debug, Default, Args)]
 pub(crate) struct TickArgs {}
 
@@ -610,13 +610,38 @@ pub(crate) struct StoreArgs {
     pub verb: Option<StoreVerb>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Subcommand)]
+#[derive(Clone, Debug, Default, Subcommand)]
 pub(crate) enum StoreVerb {
     /// What it holds, how big it is, how far the upkeep is behind; what `store` alone shows
     #[default]
     Info,
     /// Check every checksum, and the tiers against each other and the single events
     Verify,
+    SetRetention(SetRetentionArgs),
+}
+
+/// Set how long single events and buckets are kept, or show it
+///
+/// The upkeep removes what is older, at most once an hour.
+#[derive(Clone, Debug, Default, Args)]
+#[command(after_help = "\
+\u{1b}[1;4mParts\u{1b}[0m
+  raw     single events, whole UTC days              7d unless set
+  1m 5m   buckets of a minute, of five minutes       30d 35d
+  1h 1d   buckets of an hour, of a day               90d 365d
+  detail  counters by user and day                   365d
+
+\u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor store set-retention
+  ax monitor store set-retention raw=30d 1m=30d
+  ax monitor store set-retention 1d=forever")]
+pub(crate) struct SetRetentionArgs {
+    /// What is kept how long: at least 1d, or forever
+    #[arg(value_name = "PART=DURATION")]
+    pub settings: Vec<String>,
+    /// Remove what is older then without a question
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// Run any command on made-up traffic, in a temporary store

@@ -343,6 +343,15 @@ impl Context {
         Ok(Store::open(&self.store_dir()?)?)
     }
 
+    /// Events before this are kept by nothing.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub(crate) fn oldest_kept(&self, store: Option<&Store>) -> Result<Timestamp> {
+        let retention = store.map(Store::retention).transpose()?.unwrap_or_default();
+        Ok(retention.oldest(self.now))
+    }
+
     /// The store, made where there is none.
     ///
     /// # Errors
@@ -419,6 +428,16 @@ impl Context {
             self.warn_of_old(store.backlog()?.oldest);
         }
         Ok(())
+    }
+
+    /// Warns when the events before `kept_from` were asked for and are kept no more.
+    pub(crate) fn warn_of_kept(&self, kept_from: Option<Timestamp>) {
+        if let Some(from) = kept_from {
+            self.warn(
+                "retention",
+                format!("single events are kept from {from} on; see `ax monitor store set-retention`"),
+            );
+        }
     }
 
     /// Warns when the earliest event that is not rolled up is too old.

@@ -51,6 +51,28 @@ impl Clock for ManualClock {
     }
 }
 
+/// The clock that counts from the start of the system, sleep included, and that nobody can set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Steady {
+    /// Which start of the system it counts from: its random id; 0 when that cannot be read.
+    pub boot: u128,
+    /// Milliseconds since then.
+    pub ms: u64,
+}
+
+impl Steady {
+    /// Now.
+    pub fn now() -> Self {
+        let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let boot = u128::from_str_radix(&id.trim().replace('-', ""), 16).unwrap_or(0);
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: the pointer is to a local that outlives the call.
+        unsafe { libc::clock_gettime(libc::CLOCK_BOOTTIME, &raw mut time) };
+        let ms = |t: libc::timespec| u64::try_from(t.tv_sec * 1000 + t.tv_nsec / 1_000_000).unwrap_or(0);
+        Self { boot, ms: ms(time) }
+    }
+}
+
 /// Measures how long something takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Stopwatch(Instant);

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Creates a directory that only its owner may enter, with its parents. One that exists is kept.
 ///
@@ -64,6 +64,40 @@ pub fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
     // A file system without the flag: a hard link refuses to replace as well.
     std::fs::hard_link(from, to)?;
     std::fs::remove_file(from)
+}
+
+/// What lies in a directory; nothing where there is none.
+///
+/// # Errors
+/// What the system says.
+pub fn list_dir(path: &Path) -> io::Result<Vec<PathBuf>> {
+    match std::fs::read_dir(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|e| e.map(|e| e.path())).collect(),
+    }
+}
+
+/// Removes a file; one that is gone already is fine.
+///
+/// # Errors
+/// What the system says.
+pub fn remove_file(path: &Path) -> io::Result<()> {
+    gone(std::fs::remove_file(path))
+}
+
+/// Removes an empty directory; one that is gone already is fine.
+///
+/// # Errors
+/// What the system says.
+pub fn remove_dir(path: &Path) -> io::Result<()> {
+    gone(std::fs::remove_dir(path))
+}
+
+fn gone(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
 }
 
 /// Makes the entries of a directory durable.

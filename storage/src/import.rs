@@ -11,11 +11,8 @@ use crate::row::Batch;
 use crate::store::Store;
 use crate::tier::ManifestWriter;
 use crate::tier::db::{Db, DbError};
-use crate::tier::schema::{CONSUMED, SEEN_IDS};
+use crate::tier::schema::{CONSUMED, META, SEEN_DAYS, SEEN_IDS};
 use crate::time::{DAY_MS, Timestamp};
-
-/// An event id counts as seen for so many days of event time.
-const SEEN_DAYS: u32 = 365;
 
 /// What an import read of an input: its length and the 128-bit hash of that much of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -101,11 +98,15 @@ impl Import<'_> {
         let (added, sealed) = store.db().write(|transaction| {
             let duplicate_rows = self.note_ids(transaction, batch)?;
             remove(batch, &duplicate_rows);
+            let raw_from = {
+                let meta = transaction.open_table(META).map_err(|e| store.db().error(e))?;
+                store.closing().raw_from(&meta)?
+            };
             let sources = || Sources { import: Some(head), ..Sources::default() };
             // Columns on one core, buckets on the other.
             let batch = &*batch;
             let (sealed, applied) = std::thread::scope(|scope| {
-                let sealing = scope.spawn(|| seal_days(store, batch, sources));
+                let sealing = scope.spawn(|| seal_days(store, batch, raw_from, sources));
                 let applied = Tiers::open(store, transaction).and_then(|mut t| t.apply(&batch.names, &batch.rows));
                 (sealing.join(), applied)
             });

@@ -13,6 +13,7 @@ pub mod journal;
 pub mod paths;
 pub mod query;
 pub mod raw;
+pub mod retention;
 pub mod rollup;
 pub mod row;
 pub mod store;

@@ -52,6 +52,13 @@ impl Paths {
     }
 }
 
+/// The start of the UTC day that [`utc_day_name`] calls `name`.
+pub fn parse_utc_day(name: &str) -> Option<Timestamp> {
+    let date: jiff::civil::Date = name.parse().ok()?;
+    let day = Timestamp::from_jiff(date.to_zoned_datetime(jiff::tz::TimeZone::UTC).ok()?.timestamp());
+    (utc_day_name(day) == name).then_some(day)
+}
+
 /// `2025-11-10`.
 pub fn utc_day_name(t: Timestamp) -> String {
     t.to_string()[..10].to_owned()

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use ax_storage::Store;
 use ax_storage::clock::ManualClock;
 use ax_storage::journal::{JournalKind, Recorder, RecorderOptions};
+use ax_storage::retention::{Clocks, Part, Removed, Retention};
 use ax_storage::row::Batch;
 use ax_storage::time::{Timestamp, Zone};
 use common::model::{Outcome, check_answer, check_listing};
@@ -22,6 +23,7 @@ use proptest::test_runner::TestRunner;
 
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
 /// Applications that record beside each other.
 const RECORDERS: usize = 2;
 
@@ -34,6 +36,8 @@ enum Deed {
     Import { events: Vec<Event> },
     /// Time moves on and a pass runs.
     Tick { after: u64 },
+    /// Time moves on, what is kept how long changes, and what is too old goes.
+    Retain { after: u64, keep: [u64; 6] },
     /// The clock is set, to the past or the future, and a pass runs.
     Jump { to: u64 },
     /// An application ends and starts again.
@@ -52,6 +56,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => prop::collection::vec(event(), 1..80).prop_map(|events| Deed::Import { events }),
         2 => (0..20 * MINUTE).prop_map(|after| Deed::Tick { after }),
         3 => (0..20 * HOUR).prop_map(|after| Deed::Tick { after }),
+        1 => (0..3 * DAY, prop::array::uniform6(DAY..6 * DAY)).prop_map(|(after, keep)| Deed::Retain { after, keep }),
         1 => moment().prop_map(|to| Deed::Jump { to }),
         1 => recorder.prop_map(|recorder| Deed::Restart { recorder }),
         1 => Just(Deed::Reopen),
@@ -80,6 +85,8 @@ struct World<'t> {
     store: Store,
     recorders: Vec<Recorder>,
     events: Vec<Event>,
+    /// Something was removed.
+    retained: bool,
     tally: &'t Tally,
 }
 
@@ -105,7 +112,7 @@ impl<'t> World<'t> {
         let clock = Arc::new(ManualClock::at(now));
         let store = open(dir.path(), zone, now);
         let recorders = (0..RECORDERS).map(|_| recorder(&store, &clock)).collect();
-        Self { dir, base, now, clock, store, recorders, events: Vec::new(), tally }
+        Self { dir, base, now, clock, store, recorders, events: Vec::new(), retained: false, tally }
     }
 
     fn at(&self, after_base: Timestamp) -> Timestamp {
@@ -117,6 +124,7 @@ impl<'t> World<'t> {
             Deed::Record { recorder, events } => self.record(*recorder, events)?,
             Deed::Import { events } => self.import(events)?,
             Deed::Tick { after } => self.tick(self.now.plus_ms(*after))?,
+            Deed::Retain { after, keep } => self.retain(self.now.plus_ms(*after), keep)?,
             Deed::Jump { to } => self.tick(Timestamp::from_millis(self.base + to))?,
             Deed::Restart { recorder } => self.restart(*recorder),
             Deed::Reopen => {
@@ -158,6 +166,17 @@ impl<'t> World<'t> {
         Ok(())
     }
 
+    fn retain(&mut self, now: Timestamp, keep: &[u64; 6]) -> Result<(), TestCaseError> {
+        self.tick(now)?;
+        let parts = Part::ALL.into_iter().zip(keep);
+        let retention = parts.fold(Retention::default(), |all, (part, ms)| all.with(part, *ms));
+        self.store.set_retention(&retention).unwrap();
+        let removed = self.store.retain(now, Clocks::Trusted).map_err(|e| TestCaseError::fail(e.to_string()))?.unwrap();
+        self.retained |= removed != Removed::default();
+        prop_assert_eq!(self.store.verify(&mut |_| ()).unwrap().problems, vec![]);
+        Ok(())
+    }
+
     fn restart(&mut self, at: usize) {
         // The former one ends its file before the next begins.
         self.recorders.remove(at);
@@ -166,12 +185,13 @@ impl<'t> World<'t> {
 
     fn ask(&self, plan: &RandomPlan, newest: usize) -> Result<(), TestCaseError> {
         let plan = plan.against(self.base, self.store.zone());
-        let tally = match check_answer(&self.events, &plan, false, self.store.run(&plan))? {
+        let tally = match check_answer(&self.events, &plan, self.retained, self.store.run(&plan))? {
             Outcome::Compared => &self.tally.compared,
             Outcome::Skipped => &self.tally.skipped,
         };
         tally.set(tally.get() + 1);
-        check_listing(self.events.iter(), &plan, newest, &mut |each| {
+        let raw_from = self.store.info().unwrap().raw_from;
+        check_listing(self.events.iter().filter(|e| e.ts >= raw_from), &plan, newest, &mut |each| {
             self.store.events(plan.range, &plan.filter, newest, each)
         })
     }

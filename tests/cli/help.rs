@@ -27,7 +27,7 @@ fn the_overview_fits_a_screen() {
     Keep
       serve        Do the upkeep every minute until stopped
       tick         Do the upkeep once, now
-      store        Size and age of the store (info), proof of it (verify)
+      store        Size and age of it (info), proof (verify), set-retention
 
     Set up
       demo         Any command on made-up traffic, in a store that goes away again

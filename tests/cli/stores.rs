@@ -153,3 +153,47 @@ fn crc32(bytes: &[u8]) -> u32 {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| if crc & 1 == 1 { crc >> 1 ^ 0xedb8_8320 } else { crc >> 1 })
     })
 }
+
+#[test]
+fn what_is_kept_how_long_is_set_with_care() {
+    let world = with_store();
+    let now = |args: &str| world.run(&format!("store set-retention {args} --at 2025-12-16T12:00:00Z"));
+    let shown = now("").good();
+    for line in ["raw        7d", "1m         30d", "5m         35d", "1h         90d", "1d         365d"] {
+        assert!(shown.contains(line), "{shown}");
+    }
+    assert_snapshot!(now("1m=60d"), @"
+    exit 2
+    --- stderr
+    error: 5m is kept at least as long as 1m
+    hint: all together that is raw=7d 1m=60d 5m=35d 1h=90d 1d=365d detail=365d
+    ");
+    assert_snapshot!(now("raw=6h"), @"
+    exit 2
+    --- stderr
+    error: raw is kept for at least a day
+    hint: all together that is raw=6h 1m=30d 5m=35d 1h=90d 1d=365d detail=365d
+    ");
+    assert_snapshot!(now("minutes=7d"), @"
+    exit 2
+    --- stderr
+    error: the store has no part 'minutes'
+    hint: parts are raw, 1m, 5m, 1h, 1d, detail
+    ");
+    assert_snapshot!(now("1m=1d"), @"
+    exit 2
+    --- stderr
+    error: that would remove 0 single events and 1 bucket for good
+    hint: add --yes to do it
+    ");
+    let set = now("1m=1d 1d=forever raw=60d --yes --json").json();
+    assert_eq!(set["keep"]["1d"], "forever");
+    assert_eq!(set["expiring"], serde_json::json!({"events": 0, "bytes": 0, "buckets": 1}));
+    assert!(now("").good().contains("The next upkeep removes 0 single events (0 B) and 1 bucket."));
+
+    let old = |day: u32| format!("{{\"ts\":\"2001-01-0{day}T00:00:00Z\",\"provider\":\"claude\"}}\n");
+    assert_eq!(world.feed("import ndjson -", old(1).as_bytes()).code, Some(0), "days are kept for ever");
+    now("1d=1y --yes").good();
+    let refused = world.feed("import ndjson -", old(2).as_bytes()).to_string();
+    assert!(refused.contains("older than the longest retention") && refused.contains("set-retention"), "{refused}");
+}

@@ -50,6 +50,7 @@ pub(crate) fn list(filter: Option<&Filter>, span: &SpanArgs, limit: usize, conte
             ControlFlow::Continue(())
         })?;
         view.count = summary.matched;
+        context.warn_of_kept(summary.kept_from);
         for what in &summary.missing {
             context.warn("missing", format!("could not be read: {what}"));
         }

@@ -95,6 +95,7 @@ fn write(
         return Err(failure(e));
     }
     out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(failure)?;
+    context.warn_of_kept(summary.kept_from);
     for what in &summary.missing {
         context.warn("missing", format!("could not be read: {what}"));
     }

@@ -36,16 +36,17 @@ const REDRAW: Duration = Duration::from_millis(100);
 pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
     let (format, inputs) = inputs(args)?;
     let cancel = Arc::new(AtomicBool::new(false));
+    let store = if args.dry_run { context.store()? } else { Some(context.writable_store()?) };
+    let oldest = Some(context.oldest_kept(store.as_ref())?);
     let options = Options {
         format,
         map: args.map.iter().map(|pair| mapping(pair)).collect::<Result<_>>()?,
-        rules: Rules { zone: zone(context)?, ..Rules::default() },
+        rules: Rules { zone: zone(context)?, oldest, ..Rules::default() },
         complete: args.last_line,
         dry_run: args.dry_run,
         price: None,
         cancel: Some(&cancel),
     };
-    let store = if args.dry_run { context.store()? } else { Some(context.writable_store()?) };
     let stop = Arc::clone(&cancel);
     let grace = if inputs.contains(&Input::Stdin) { PATIENCE_STDIN } else { PATIENCE };
     on_interrupt(move || {

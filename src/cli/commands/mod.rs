@@ -14,6 +14,7 @@ mod man;
 mod metrics;
 mod nothing;
 mod record;
+mod retention;
 mod serve;
 mod status;
 mod store;
@@ -41,7 +42,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Demo(args) => demo::run(args, context),
         Command::Record(args) => record::run(args, context),
         Command::Serve(_) => serve::run(context),
-        Command::Store(args) => store::run(args.verb.unwrap_or_default(), context),
+        Command::Store(args) => store::run(args.verb.clone().unwrap_or_default(), context),
         Command::Tick(_) => tick::run(context),
     }
 }

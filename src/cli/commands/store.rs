@@ -6,6 +6,7 @@ use ax_storage::store::Info;
 use ax_storage::verify::{Problem, Verification};
 use serde::{Serialize, Serializer};
 
+use super::retention;
 use crate::cli::args::StoreVerb;
 use crate::cli::context::Context;
 use crate::cli::text::{bytes, count, counted, minute};
@@ -16,6 +17,7 @@ use crate::render;
 /// Runs a verb of `store`.
 pub(crate) fn run(verb: StoreVerb, context: &Context) -> Result<u8> {
     match verb {
+        StoreVerb::SetRetention(args) => retention::run(&args, context),
         StoreVerb::Info => info(context),
         StoreVerb::Verify => verify(context),
     }

@@ -20,6 +20,8 @@ pub(crate) struct TickView<'a> {
     events: u64,
     buckets: u64,
     sealed_events: u64,
+    removed_events: u64,
+    removed_buckets: u64,
     problems: &'a [String],
     elapsed_ms: u64,
     warnings: Vec<Warning>,
@@ -35,6 +37,8 @@ impl<'a> TickView<'a> {
             events: report.events,
             buckets: report.buckets,
             sealed_events: report.sealed_events,
+            removed_events: report.removed.events,
+            removed_buckets: report.removed.buckets(),
             problems: &report.problems,
             elapsed_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             warnings,
@@ -66,15 +70,29 @@ pub(crate) fn sentence(report: &TickReport) -> String {
         return "Nothing to do: everything is rolled up.\n".to_owned();
     }
     format!(
-        "Rolled up {}, wrote {}, sealed {} for good.\n",
+        "Rolled up {}, wrote {}, sealed {} for good{}.\n",
         counted(report.events, "event"),
         counted(report.buckets, "bucket"),
-        count(report.sealed_events)
+        count(report.sealed_events),
+        removed(report)
     )
+}
+
+fn removed(report: &TickReport) -> String {
+    let removed = &report.removed;
+    if removed.events == 0 && removed.buckets() == 0 {
+        return String::new();
+    }
+    let events = counted(removed.events, "event");
+    format!(", removed {events} and {} that were too old", counted(removed.buckets(), "bucket"))
 }
 
 /// Whether a pass has nothing to tell.
 pub(crate) fn did_nothing(report: &TickReport) -> bool {
     report.skipped
-        || (report.events == 0 && report.buckets == 0 && report.sealed_events == 0 && report.problems.is_empty())
+        || (report.events == 0
+            && report.buckets == 0
+            && report.sealed_events == 0
+            && report.removed == Default::default()
+            && report.problems.is_empty())
 }

@@ -45,7 +45,7 @@ pub(crate) fn events(
             break;
         }
     }
-    Ok(EventsSummary { matched, missing })
+    Ok(EventsSummary { matched, missing, kept_from: None })
 }
 
 /// How many events match, from raw columns; and what could not be read.

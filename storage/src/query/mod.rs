@@ -59,6 +59,8 @@ pub struct EventsSummary {
     pub matched: u64,
     /// What could not be read.
     pub missing: Vec<String>,
+    /// The range asked for began before this, and the events before it are kept no more.
+    pub kept_from: Option<crate::time::Timestamp>,
 }
 
 /// Why a plan was not answered.

@@ -72,14 +72,22 @@ impl<'t> Tiers<'t> {
             hour: self.closed_to(Table::Tier(Tier::Hour))?,
             day: self.closed_to(Table::Tier(Tier::Day))?,
         };
+        let mut complete_from = [Timestamp::MIN; 4];
+        for tier in Tier::ALL {
+            let table = Table::Tier(tier);
+            complete_from[table.position()] = self.closing.complete_from(&self.meta, table)?;
+        }
         let writers = &mut self.writers;
         fold(rows, &ids, self.closing.zone, &closed_to, &mut |tier, provider, range, bucket| {
+            // What a tier has removed already is not begun anew: it would look complete.
+            if range.start < complete_from[Table::Tier(tier).position()] {
+                return Ok(());
+            }
             writers.of(Table::Tier(tier))?.add(names.get(provider), range, bucket)
         })?;
-        let wanted = |to: Timestamp| TimeRange { start: Timestamp::MIN, end: to };
-        let of_hours = wanted(self.closed_to(Table::DistHour)?);
-        let of_days = wanted(self.closed_to(Table::DistDay)?);
-        let details = wanted(self.closed_to(Table::DetailDay)?);
+        let of_hours = self.wanted(Table::DistHour)?;
+        let of_days = self.wanted(Table::DistDay)?;
+        let details = self.wanted(Table::DetailDay)?;
         self.apply_dists(names, &ids, rows, of_hours, of_days)?;
         self.apply_details(names, &ids, rows, details)?;
         self.note_providers(names, rows, SPAN_SLACK_MS)
@@ -147,6 +155,12 @@ impl<'t> Tiers<'t> {
     /// Up to where `table` is closed.
     pub(crate) fn closed_to(&self, table: Table) -> Result<Timestamp, DbError> {
         self.closing.closed_to(&self.meta, table)
+    }
+
+    /// Where the rows of `table` begin that events go into at once.
+    fn wanted(&self, table: Table) -> Result<TimeRange, DbError> {
+        let start = self.closing.complete_from(&self.meta, table)?;
+        Ok(TimeRange { start, end: self.closed_to(table)? })
     }
 
     /// Moves [`Tiers::closed_to`].

@@ -44,10 +44,11 @@ impl Store {
     }
 
     fn is_left_over(&self, path: &Path, journals: &HashSet<JournalKey>) -> bool {
-        if path.extension().is_none_or(|e| e != "axs") {
+        if path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b".")) {
             // A temporary name: it was never finished.
             return true;
         }
+        // What is no segment fails to open: it is not ours to remove.
         Segment::open(path, self.uuid()).is_ok_and(|segment| {
             let sources = &segment.meta().sources;
             sources.replaces.is_empty() && sources.journals.iter().all(|j| journals.contains(&(j.recorder, j.sequence)))

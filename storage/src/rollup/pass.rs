@@ -1,5 +1,5 @@
 //! The upkeep pass: rolls up what journals hold beyond their checkpoints, closes what is over,
-//! seals finished journals. Any process may run it; the lock on `store.id` lets one do it.
+//! seals finished journals, removes what is too old. Any process may run it; the lock on `store.id` lets one do it.
 
 use std::fs::{File, FileTimes};
 use std::time::{Duration, SystemTime};
@@ -8,6 +8,7 @@ use super::apply::Tiers;
 use crate::clock::Stopwatch;
 use crate::fs;
 use crate::journal::JournalError;
+use crate::retention::{Clocks, Removed, RetentionError};
 use crate::row::Batch;
 use crate::store::{Store, journal_key, journal_problems};
 use crate::tier::db::DbError;
@@ -31,7 +32,9 @@ pub struct TickReport {
     pub buckets: u64,
     /// Events sealed into segments.
     pub sealed_events: u64,
-    /// Time spent on rolling up, closing, sealing.
+    /// What retention removed.
+    pub removed: Removed,
+    /// Time spent on rolling up, closing, sealing and retention.
     pub took: [Duration; 3],
     /// Damage in journals, each with file and offset; what could be read was taken.
     pub problems: Vec<String>,
@@ -60,6 +63,15 @@ pub enum TickError {
     Seal(String),
 }
 
+impl From<RetentionError> for TickError {
+    fn from(error: RetentionError) -> Self {
+        match error {
+            RetentionError::Database(error) => Self::Database(error),
+            RetentionError::Io { path, cause } => Self::Io { path, cause },
+        }
+    }
+}
+
 impl Store {
     /// Runs one pass, unless another process is in one.
     ///
@@ -77,6 +89,7 @@ impl Store {
             report.buckets += self.close_due(now)?;
             report.took[1] = watch.elapsed() - report.took[0];
             self.seal_finished(now, &mut report)?;
+            report.removed = self.retain_if_due(now, Clocks::Checked)?;
             report.took[2] = watch.elapsed() - report.took[0] - report.took[1];
         }
         self.note_pass(&lock, now)?;
@@ -93,6 +106,19 @@ impl Store {
                 Ok(TickReport { skipped: true, ..TickReport::default() })
             }
             _ => self.tick(now),
+        }
+    }
+
+    /// Removes what is older than the settings allow; `None` when another process is in a pass.
+    ///
+    /// # Errors
+    /// What stopped it. Nothing is removed in part: a question gets all of a time or is told that it
+    /// is gone.
+    pub fn retain(&self, now: Timestamp, clocks: Clocks) -> Result<Option<Removed>, TickError> {
+        match self.lock_pass()? {
+            Some(_lock) if self.db().exists() => Ok(Some(self.retain_if_due(now, clocks)?)),
+            Some(_) => Ok(Some(Removed::default())),
+            None => Ok(None),
         }
     }
 

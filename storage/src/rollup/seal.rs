@@ -9,7 +9,7 @@ use crate::raw::{self, JournalSource, SealError, Sealed, Sources};
 use crate::row::Batch;
 use crate::store::{Store, journal_key};
 use crate::tier::db::{Db, DbError};
-use crate::tier::schema::{DROPS, SegmentEntry};
+use crate::tier::schema::{DROPS, META, SegmentEntry};
 use crate::tier::{JournalKey, Listed, Manifest, ManifestWriter};
 use crate::time::Timestamp;
 
@@ -86,7 +86,11 @@ impl Store {
         }
         batch.rows.sort_by_key(|row| row.ts);
         let sources = || Sources { journals: journals.clone(), ..Sources::default() };
-        let sealed = seal_days(self, &batch, sources).map_err(|e| TickError::Seal(e.to_string()))?;
+        let raw_from = self.db().read(|t| {
+            let meta = t.open_table(META).map_err(|e| self.db().error(e))?;
+            self.closing().raw_from(&meta)
+        })?;
+        let sealed = seal_days(self, &batch, raw_from, sources).map_err(|e| TickError::Seal(e.to_string()))?;
         self.db().write(|transaction| {
             let mut manifest = ManifestWriter::open(self.db(), transaction)?;
             let known = manifest.load()?;
@@ -147,13 +151,21 @@ fn worth_it(finished: &[Finished], now: Timestamp) -> bool {
     events >= ROWS_MIN || finished.len() >= FILES_MAX || oldest.is_some_and(old)
 }
 
-/// One segment for each UTC day of the batch, whose rows are sorted by time.
-pub(crate) fn seal_days(store: &Store, batch: &Batch, sources: impl Fn() -> Sources) -> Result<Vec<Sealed>, SealError> {
+/// One segment for each UTC day from `raw_from` on of the batch, whose rows are sorted by time. Single
+/// events of earlier days are not kept any more.
+pub(crate) fn seal_days(
+    store: &Store,
+    batch: &Batch,
+    raw_from: Timestamp,
+    sources: impl Fn() -> Sources,
+) -> Result<Vec<Sealed>, SealError> {
     let mut sealed = Vec::new();
-    let mut begin = 0;
-    for day in batch.rows.chunk_by(|a, b| a.ts.utc_day() == b.ts.utc_day()) {
-        let rows: Vec<u32> = (begin..begin + u32::try_from(day.len()).expect("a batch is bounded")).collect();
-        begin += u32::try_from(day.len()).expect("a batch is bounded");
+    let position = |n: usize| u32::try_from(n).expect("a batch is bounded");
+    let first = batch.rows.partition_point(|row| row.ts < raw_from);
+    let mut begin = position(first);
+    for day in batch.rows[first..].chunk_by(|a, b| a.ts.utc_day() == b.ts.utc_day()) {
+        let rows: Vec<u32> = (begin..begin + position(day.len())).collect();
+        begin += position(day.len());
         sealed.push(raw::seal(store.paths(), store.uuid(), day[0].ts.utc_day(), batch, &rows, sources())?);
     }
     Ok(sealed)

@@ -80,6 +80,10 @@ impl Store {
                 handed_on = true;
                 each(names, row)
             };
+            let kept_from = view.raw_complete_from();
+            let gone = view.extent()?.is_some_and(|extent| extent.start.max(range.start) < kept_from);
+            // Days before that are going or gone; what is left of them would look like all there was.
+            let range = range.intersect(&TimeRange { start: kept_from, end: Timestamp::MAX });
             let result = query::events(&view, range, filter, newest, &mut each);
             match result {
                 // Starting over would hand events on twice.
@@ -89,6 +93,7 @@ impl Store {
                 Err(e) => Err(e),
                 Ok(mut summary) => {
                     summary.missing.extend(view.problems());
+                    summary.kept_from = gone.then_some(kept_from);
                     Ok(summary)
                 }
             }

@@ -38,6 +38,10 @@ pub struct Info {
     pub writers_live: u64,
     /// Events that recorders could not write, by reason; those without any are left out.
     pub dropped: Vec<(DropReason, u64)>,
+    /// Single events before this were removed; the beginning of time = none were.
+    pub raw_from: Timestamp,
+    /// Buckets before this were removed, by table.
+    pub complete_from: Vec<(&'static str, Timestamp)>,
     /// What could not be read.
     pub problems: Vec<String>,
 }
@@ -65,6 +69,8 @@ impl Store {
             count_journals(self, &view, &mut info)?;
             let extent = view.extent()?;
             (info.oldest, info.newest) = (extent.map(|r| r.start), extent.map(|r| r.end.minus_ms(1)));
+            info.raw_from = view.raw_complete_from();
+            info.complete_from = Table::ALL.map(|t| (t.name(), view.span(t).complete_from)).to_vec();
             info.bytes = Bytes {
                 redb: blocks(&self.paths().database()),
                 journal: blocks_below(&self.paths().journal_dir()),

@@ -32,9 +32,7 @@ pub(crate) struct View<'s> {
     /// `None` when the database was never made.
     snapshot: Option<ReadTransaction>,
     manifest: Manifest,
-    /// By position in [`Table::ALL`].
-    closed_to: [Timestamp; Table::ALL.len()],
-    providers: Providers,
+    heads: Heads,
     backlog: OnceCell<Backlog>,
     problems: RefCell<Vec<String>>,
     last_try: bool,
@@ -69,14 +67,13 @@ impl<'s> View<'s> {
         };
         journals.retain(|journal| !manifest.checkpoint(journal_key(journal)).retired);
         forgotten(&journals, &manifest)?;
-        let (closed_to, providers) = match &snapshot {
+        let heads = match &snapshot {
             Some(snapshot) => store.db().guard(|| heads(store, snapshot))?,
-            // Nothing was ever rolled up: every table is open from the beginning and empty.
-            None => ([Timestamp::MIN; Table::ALL.len()], Vec::new()),
+            None => Heads::default(),
         };
         let (journals, problems) = (RefCell::new(journals), RefCell::new(problems));
         let backlog = OnceCell::new();
-        Ok(Self { store, journals, snapshot, manifest, closed_to, providers, backlog, problems, last_try })
+        Ok(Self { store, journals, snapshot, manifest, heads, backlog, problems, last_try })
     }
 
     /// What could not be read so far.
@@ -198,25 +195,42 @@ pub(crate) fn journal_problems(journal: &Reader, progress: &Progress) -> Vec<Str
     gaps.chain(damage).collect()
 }
 
-type Providers = Vec<(Box<str>, TimeRange)>;
+/// From where to where each table and the single events reach, and the providers with their first and
+/// last event. The default is that of a store in which nothing was ever rolled up: every table is open
+/// from the beginning and empty.
+#[derive(Default)]
+struct Heads {
+    /// By position in [`Table::ALL`].
+    complete_from: [Timestamp; Table::ALL.len()],
+    /// Likewise.
+    closed_to: [Timestamp; Table::ALL.len()],
+    raw_from: Timestamp,
+    providers: Vec<(Box<str>, TimeRange)>,
+}
 
-/// Up to where each table is closed, and the providers with their first and last event.
-fn heads(store: &Store, snapshot: &ReadTransaction) -> Result<([Timestamp; Table::ALL.len()], Providers), DbError> {
+impl Heads {
+    /// Nothing is left of anything before this.
+    fn first(&self) -> Timestamp {
+        self.complete_from.into_iter().fold(self.raw_from, Timestamp::min)
+    }
+}
+
+fn heads(store: &Store, snapshot: &ReadTransaction) -> Result<Heads, DbError> {
     let db = store.db();
     let meta = snapshot.open_table(META).map_err(|e| db.error(e))?;
-    let mut closed_to = [Timestamp::MAX; Table::ALL.len()];
-    for (at, table) in closed_to.iter_mut().zip(Table::ALL) {
-        *at = store.closing().closed_to(&meta, table)?;
+    let mut heads = Heads { raw_from: store.closing().raw_from(&meta)?, ..Heads::default() };
+    for (at, table) in Table::ALL.into_iter().enumerate() {
+        heads.complete_from[at] = store.closing().complete_from(&meta, table)?;
+        heads.closed_to[at] = store.closing().closed_to(&meta, table)?;
     }
-    let mut providers = Vec::new();
     let rows = snapshot.open_table(PROVIDERS).map_err(|e| db.error(e))?;
     for row in rows.iter().map_err(|e| db.error(e))? {
         let (name, span) = row.map_err(|e| db.error(e))?;
         let (first, last) = span.value();
         let range = TimeRange::new(Timestamp::from_millis(first), Timestamp::from_millis(last).plus_ms(1));
-        providers.push((name.value().into(), range));
+        heads.providers.push((name.value().into(), range));
     }
-    Ok((closed_to, providers))
+    Ok(heads)
 }
 
 impl From<DbError> for QueryError {
@@ -259,23 +273,27 @@ impl Source for View<'_> {
     }
 
     fn span(&self, table: Table) -> Span {
-        Span { complete_from: Timestamp::MIN, closed_to: self.closed_to[table.position()] }
+        let at = table.position();
+        Span { complete_from: self.heads.complete_from[at], closed_to: self.heads.closed_to[at] }
     }
 
     fn raw_complete_from(&self) -> Timestamp {
-        Timestamp::MIN
+        self.heads.raw_from
     }
 
     fn extent(&self) -> Result<Option<TimeRange>, QueryError> {
         let span = |first, last| TimeRange::new(Timestamp::from_millis(first), Timestamp::from_millis(last).plus_ms(1));
-        let tiers = self.providers.iter().map(|(_, span)| *span);
+        let tiers = self.heads.providers.iter().map(|(_, span)| *span);
         let sealed = self.manifest.segments.iter().map(|s| span(s.entry.min_ts, s.entry.max_ts));
         let rolled_up = self.manifest.checkpoints.values().filter(|c| c.events > 0).map(|c| span(c.min_ts, c.max_ts));
-        Ok(tiers.chain(sealed).chain(rolled_up).chain(self.backlog()?.extent).reduce(both))
+        let all = tiers.chain(sealed).chain(rolled_up).chain(self.backlog()?.extent).reduce(both);
+        // Whose first event is gone keeps its time; late events may be older than everything.
+        let left = |range: TimeRange| range.intersect(&TimeRange { start: self.heads.first(), end: Timestamp::MAX });
+        Ok(all.map(left).filter(|range| !range.is_empty()))
     }
 
     fn providers(&self) -> Result<Vec<Box<str>>, QueryError> {
-        Ok(self.providers.iter().map(|(name, _)| name.clone()).collect())
+        Ok(self.heads.providers.iter().map(|(name, _)| name.clone()).collect())
     }
 
     fn name(&self, id: NameId) -> Result<Box<str>, QueryError> {

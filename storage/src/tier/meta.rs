@@ -1,9 +1,9 @@
-//! Single numbers of the store: up to where each table is closed.
+//! Single numbers of the store: from where on each table is complete, and up to where it is closed.
 
 use redb::ReadableTable;
 
 use super::db::{Db, DbError};
-use super::schema::closed_to_key;
+use super::schema::{RAW_FROM, closed_to_key, complete_from_key};
 use crate::bucket::Table;
 use crate::time::{Tier, Timestamp, Zone};
 
@@ -32,5 +32,25 @@ impl Closing<'_> {
             || table.tier().bucket(self.created, self.zone).start,
             |v| Timestamp::from_millis(u64::try_from(v.value()).unwrap_or(u64::MAX)),
         ))
+    }
+
+    /// Buckets of `table` that begin before this were removed, and are not begun anew.
+    pub(crate) fn complete_from(
+        &self,
+        meta: &impl ReadableTable<&'static str, u128>,
+        table: Table,
+    ) -> Result<Timestamp, DbError> {
+        self.time(meta, &complete_from_key(table))
+    }
+
+    /// Single events before this were removed; the start of a UTC day.
+    pub(crate) fn raw_from(&self, meta: &impl ReadableTable<&'static str, u128>) -> Result<Timestamp, DbError> {
+        self.time(meta, RAW_FROM)
+    }
+
+    /// A stored time; the beginning of time when it is not there.
+    fn time(&self, meta: &impl ReadableTable<&'static str, u128>, key: &str) -> Result<Timestamp, DbError> {
+        let stored = meta.get(key).map_err(|e| self.db.error(e))?.map_or(0, |v| v.value());
+        Ok(Timestamp::from_millis(u64::try_from(stored).unwrap_or(u64::MAX)))
     }
 }

@@ -31,6 +31,8 @@ pub const CHECKPOINTS: TableDefinition<'_, (u128, u32), &[u8]> = TableDefinition
 pub const SEGMENTS: TableDefinition<'_, (u64, u128), &[u8]> = TableDefinition::new("segments");
 /// Fingerprints of imported event ids, with the UTC day number of the event.
 pub const SEEN_IDS: TableDefinition<'_, u128, u32> = TableDefinition::new("seen_ids");
+/// An event id counts as seen for so many days of event time.
+pub const SEEN_DAYS: u32 = 365;
 /// What imports consumed of inputs: fingerprint of the head and hash of what was consumed, to its
 /// length. Inputs that begin alike and are equally long stay apart.
 pub const CONSUMED: TableDefinition<'_, (u128, u128), u64> = TableDefinition::new("consumed");
@@ -49,6 +51,14 @@ pub const META_VERSION: &str = "version";
 pub fn closed_to_key(table: Table) -> String {
     format!("closed_to.{}", table.name())
 }
+
+/// [`META`] key: buckets of `table` that start before this are gone. Absent: none was ever removed.
+pub fn complete_from_key(table: Table) -> String {
+    format!("complete_from.{}", table.name())
+}
+
+/// [`META`]: single events before this are gone, and no segment is made of them any more.
+pub const RAW_FROM: &str = "complete_from.raw";
 
 /// How far a journal is rolled up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Encode, Decode)]

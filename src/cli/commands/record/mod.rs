@@ -39,7 +39,8 @@ pub(crate) fn run(args: &RecordArgs, context: &Context) -> Result<u8> {
     }
     let zone = context.flags().tz.is_some().then(|| context.zone().cloned()).transpose()?;
     let defaults = Defaults { ts: Some(context.now()), ..Defaults::default() };
-    let parser = LineParser::new(Rules { zone, defaults, ..Rules::default() });
+    let oldest = Some(context.oldest_kept(context.store()?.as_ref())?);
+    let parser = LineParser::new(Rules { zone, oldest, defaults });
     // A wrong event from flags makes no store.
     if let Some(line) = &line {
         parser.parse(line.as_bytes(), context.clock()).map_err(Failure::usage)?;

@@ -1,0 +1,132 @@
+//! What is too old goes: the disk comes back, what is left answers, late events begin nothing anew,
+//! and a pass that was killed halfway is finished by the next.
+
+use std::fs;
+use std::path::PathBuf;
+
+use ax_storage::Store;
+use ax_storage::event::{CostSource, Event, Request};
+use ax_storage::query::QueryError;
+use ax_storage::query::plan::{Filter, Plan};
+use ax_storage::retention::{Clocks, Part, Removed, Retention};
+use ax_storage::row::Batch;
+use ax_storage::time::{DAY_MS, HOUR_MS, TimeRange, Timestamp, Zone};
+
+/// 2025-11-10T00:00:00Z.
+const START: u64 = 1_762_732_800_000;
+
+fn at(hours: u64) -> Timestamp {
+    Timestamp::from_millis(START + hours * HOUR_MS)
+}
+
+fn import(store: &Store, hours: impl Iterator<Item = u64>) {
+    let mut batch = Batch::default();
+    for hour in hours {
+        let event = Event::Request(Request { provider: "claude", ..Request::default() });
+        batch.push(&event, at(hour), CostSource::Recorded, "");
+    }
+    store.import().add(&mut batch, 1, None).unwrap();
+}
+
+/// An event an hour in each of `days` days; the pass at their end has run.
+fn store(dir: &std::path::Path, days: u64) -> Store {
+    let store = Store::open_or_create(dir, &Zone::utc(), at(0)).unwrap();
+    import(&store, 0..days * 24);
+    store.tick(at(days * 24)).unwrap();
+    store
+}
+
+fn folders(store: &Store) -> Vec<PathBuf> {
+    let mut all: Vec<PathBuf> = fs::read_dir(store.paths().raw_dir()).unwrap().map(|e| e.unwrap().path()).collect();
+    all.sort();
+    all
+}
+
+fn requests(store: &Store, range: TimeRange) -> (u64, Option<TimeRange>) {
+    let series = store.run(&Plan::new(range, Zone::utc())).unwrap();
+    assert_eq!(series.missing, Vec::<String>::new());
+    (series.all.counts.requests, series.range)
+}
+
+#[test]
+fn what_is_too_old_goes_and_the_rest_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 400);
+    let now = at(400 * 24 + 1);
+    let expected = store.expiring(&Retention::default(), now).unwrap();
+    let removed = store.retain(now, Clocks::Trusted).unwrap().unwrap();
+    assert_eq!(removed, expected);
+    assert_eq!(removed.events, 393 * 24);
+    assert_eq!(folders(&store).len(), 7);
+    assert_eq!(store.verify(&mut |_| ()).unwrap().problems, []);
+
+    let everything = requests(&store, TimeRange::ALL);
+    assert_eq!(everything.0, 365 * 24, "the day 365 days ago and those after it");
+    let edge = at(300 * 24).plus_ms(1);
+    let (count, window) = requests(&store, TimeRange::new(edge, at(400 * 24)));
+    assert_eq!((count, window.unwrap().start), (100 * 24, at(300 * 24)), "widened to the day that is left");
+    let violations = Plan { violations: true, ..Plan::new(TimeRange::new(edge, at(400 * 24)), Zone::utc()) };
+    assert!(matches!(store.run(&violations), Err(QueryError::NeedsRaw { .. })));
+    let summary =
+        store.events(TimeRange::ALL, &Filter::All, 1, &mut |_, _| std::ops::ControlFlow::Continue(())).unwrap();
+    assert_eq!((summary.matched, summary.kept_from), (7 * 24, Some(at(393 * 24))));
+
+    let again = store.retain(now, Clocks::Trusted).unwrap().unwrap();
+    assert_eq!(again, Removed::default(), "nothing is left to do");
+}
+
+#[test]
+fn late_events_go_where_their_time_is_still_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 400);
+    let now = at(400 * 24 + 1);
+    store.retain(now, Clocks::Trusted).unwrap().unwrap();
+    // Too old for everything, for all but days, for single events, for nothing.
+    import(&store, [5, 200 * 24, 390 * 24, 399 * 24].into_iter());
+    store.tick(now.plus_ms(HOUR_MS)).unwrap();
+    assert_eq!(folders(&store).len(), 7);
+    assert_eq!(requests(&store, TimeRange::ALL).0, 365 * 24 + 3);
+    assert_eq!(requests(&store, TimeRange::new(at(200 * 24), at(201 * 24))).0, 25);
+    assert_eq!(store.verify(&mut |_| ()).unwrap().problems, []);
+}
+
+#[test]
+fn a_removal_that_was_cut_short_is_finished_by_the_next_pass() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 20);
+    let old = folders(&store)[0].clone();
+    let kept: Vec<(PathBuf, Vec<u8>)> = fs::read_dir(&old)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .map(|path| (path.clone(), fs::read(path).unwrap()))
+        .collect();
+    store.retain(at(20 * 24), Clocks::Trusted).unwrap().unwrap();
+    assert!(!old.exists());
+    // Killed between the commit and the unlinking, or brought back by a power failure.
+    fs::create_dir(&old).unwrap();
+    kept.iter().for_each(|(path, bytes)| fs::write(path, bytes).unwrap());
+    fs::write(old.join("notes.txt"), "mine").unwrap();
+    assert_eq!(requests(&store, TimeRange::ALL).0, 20 * 24);
+    store.tick(at(20 * 24).plus_ms(60_000)).unwrap();
+    assert!(kept.iter().all(|(path, _)| !path.exists()));
+    assert!(old.join("notes.txt").exists(), "what is not ours stays");
+    fs::remove_file(old.join("notes.txt")).unwrap();
+    store.tick(at(20 * 24).plus_ms(120_000)).unwrap();
+    assert!(!old.exists());
+}
+
+#[test]
+fn a_pass_believes_no_clock_at_first_sight() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 20);
+    let ahead = at(3000 * 24);
+    for _ in 0..2 {
+        let report = store.tick(ahead).unwrap();
+        assert!(report.removed.waits, "{:?}", report.removed);
+    }
+    assert_eq!(requests(&store, TimeRange::ALL).0, 20 * 24);
+    let forever = Part::ALL.into_iter().fold(Retention::default(), |r, part| r.with(part, Retention::FOREVER));
+    store.set_retention(&forever).unwrap();
+    assert_eq!(store.retain(ahead, Clocks::Trusted).unwrap().unwrap(), Removed::default());
+    assert_eq!(forever.oldest(ahead).plus_ms(DAY_MS), Timestamp::from_millis(DAY_MS));
+}
