@@ -64,11 +64,12 @@ impl Store {
     /// See [`AskError`].
     pub fn query_in(&self, text: &str, now: Timestamp, zone: &Zone) -> Result<Answer, AskError> {
         let Query::Expr(expr) = query::parse(text).map_err(AskError::Query)? else { return Err(AskError::Filter) };
+        let raw_from = if planner::depends_on_raw(&expr) { self.0.raw_from()? } else { Timestamp::MIN };
         let ask = Ask {
             now,
             calendar: Calendar::new(zone),
             window: TimeRange::new(now.minus_ms(HOUR_MS), now),
-            raw_from: Timestamp::MIN,
+            raw_from,
             outside: &Nothing,
         };
         let question = planner::plan(&expr, &ask).map_err(AskError::Query)?;

@@ -104,7 +104,9 @@ fn write_seeds() {
 fn event(i: u64) -> Event<'static> {
     let (provider, model) = (["openai", "claude"][i as usize % 2], ["gpt-4.1", "sonnet", ""][i as usize % 3]);
     match i % 6 {
-        0 => Event::Cache(Cache { provider, model, hit: i % 4 == 0, saved_tokens: Some(i), ..Cache::default() }),
+        0 => {
+            Event::Cache(Cache { provider, model, hit: i.is_multiple_of(4), saved_tokens: Some(i), ..Cache::default() })
+        }
         1 => Event::RateLimit(RateLimit {
             provider,
             key: "k",
@@ -119,7 +121,7 @@ fn event(i: u64) -> Event<'static> {
             user: ["u", "\u{fc}", ""][i as usize % 3],
             latency: Some(std::time::Duration::from_micros(1000 + i * i * 777)),
             tokens: Tokens { input: i * 3, output: i, ..Tokens::default() },
-            cost: (i % 5 > 0).then(|| NanoUsd::from_nanos(i * 4500)),
+            cost: (!i.is_multiple_of(5)).then(|| NanoUsd::from_nanos(i * 4500)),
             outcome: if i % 7 == 3 { Outcome::Error("overloaded") } else { Outcome::Ok },
             ..Request::default()
         }),
@@ -138,7 +140,12 @@ fn write_file_seeds() {
         for i in 0..n {
             let (event, ts) = (event(i), start.plus_ms(i * 1000));
             recorder.record(&event, ts, CostSource::Recorded);
-            batch.push(&event, ts, CostSource::Recorded, &if i % 2 == 0 { String::new() } else { format!("id-{i}") });
+            batch.push(
+                &event,
+                ts,
+                CostSource::Recorded,
+                &if i.is_multiple_of(2) { String::new() } else { format!("id-{i}") },
+            );
         }
         let mut bytes = std::fs::read(&list(&folder.path().join("journal")).unwrap()[0]).unwrap();
         // The rest of the file is room for more.

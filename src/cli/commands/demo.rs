@@ -1,9 +1,9 @@
 //! `ax monitor demo`: any command on made-up traffic, in a store that goes away again.
 
 use std::ffi::OsString;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -33,17 +33,19 @@ pub(crate) fn run(args: &DemoArgs, context: &Context) -> Result<u8> {
         Err(error) => return Ok(explain_usage(&error, context.json())),
     };
     let (command, flags) = inner(monitor, context.flags())?;
+    // The signal's thread must know before there is something to remove.
+    let end = Arc::new(End::default());
+    let signalled = Arc::clone(&end);
+    on_interrupt(move || {
+        signalled.remove();
+        Duration::ZERO
+    });
     let home = TempDir::with_prefix("ax-monitor-demo-").map_err(|e| {
         let place = std::env::temp_dir();
         Failure::io("make a directory in", place.display(), &e).hint("TMPDIR says where the demo may put its store")
     })?;
-    let doomed = home.path().to_owned();
-    let end = Arc::new(End::default());
-    let signalled = Arc::clone(&end);
-    on_interrupt(move || {
-        signalled.remove(&doomed);
-        Duration::ZERO
-    });
+    // Nobody has set it before.
+    let _ = end.place.set(home.path().to_owned());
     let done = show(args, &command, &home.path().join("store"), context, flags);
     // What failed because its store was taken away is nobody's news: the signal's own exit code is.
     if end.has_come() {
@@ -115,6 +117,8 @@ fn fill(dir: &Path, args: &DemoArgs, now: Timestamp, zone: &Zone) -> Result<()> 
 /// How the thread that got a signal and the one that works agree on the end.
 #[derive(Default)]
 struct End {
+    /// What to remove, once it is there.
+    place: OnceLock<PathBuf>,
     /// A signal came.
     come: AtomicBool,
     /// The command has ended and makes no file any more.
@@ -136,12 +140,12 @@ impl End {
 
     /// Takes the directory away from under a command that may be writing into it and making it anew,
     /// until the command has failed of it.
-    fn remove(&self, dir: &Path) {
+    fn remove(&self) {
         self.come.store(true, Ordering::SeqCst);
         for _ in 0..REMOVALS_MAX {
             let settled = self.settled.load(Ordering::SeqCst);
             // A failure is tried again, for the last time when the command has settled.
-            let _ = std::fs::remove_dir_all(dir);
+            let _ = self.place.get().map(std::fs::remove_dir_all);
             if settled {
                 return;
             }

@@ -61,11 +61,16 @@ pub(crate) fn run(args: &MetricsArgs, context: &Context) -> Result<u8> {
 fn answer(args: &MetricsArgs, expr: Expr, source: &str, context: &Context) -> Result<u8> {
     let (mut expr, source) = complete(expr, args, source, context)?;
     let source = source.as_str();
+    let store = context.store()?;
+    let raw_from = match store.as_ref().filter(|_| planner::depends_on_raw(&expr)) {
+        Some(store) => store.raw_from()?,
+        None => Timestamp::MIN,
+    };
     let ask = Ask {
         now: context.now(),
         calendar: context.calendar()?,
         window: context.range(&args.span)?,
-        raw_from: Timestamp::MIN,
+        raw_from,
         outside: &Nothing,
     };
     let planned = |expr: &Expr| planner::plan(expr, &ask).map_err(|e| asking::refused(&e, source));
@@ -77,7 +82,6 @@ fn answer(args: &MetricsArgs, expr: Expr, source: &str, context: &Context) -> Re
         question = planned(&expr)?;
     }
     let threshold = args.fail_on.as_deref().map(|text| threshold::read(text, &expr)).transpose()?;
-    let store = context.store()?;
     let answer = match &store {
         Some(store) => answer::answer(&question, &mut |plans: &[Plan]| store.run_all(plans))?,
         None => answer::answer(&question, &mut |plans: &[Plan]| Ok::<_, Failure>(nothing(plans)))?,

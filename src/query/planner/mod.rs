@@ -418,6 +418,16 @@ fn step(expr: &Expr) -> Result<Option<Step>, ParseError> {
     }
 }
 
+/// Whether an answer may depend on [`Ask::raw_from`]: then it is worth looking up.
+pub fn depends_on_raw(expr: &Expr) -> bool {
+    let mut by_user = false;
+    expr.each_select(&mut |s| {
+        by_user |= s.filter.as_ref().is_some_and(|f| f.mentions(Label::User));
+        by_user |= s.group.as_ref().is_some_and(|g| g.value.resolved().contains(&Label::User));
+    });
+    by_user || past_of(expr).is_some()
+}
+
 /// How a query asks about the past.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Past {

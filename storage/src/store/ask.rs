@@ -46,6 +46,14 @@ impl Store {
         })
     }
 
+    /// From when on single events are all there.
+    ///
+    /// # Errors
+    /// See [`QueryError`].
+    pub fn raw_from(&self) -> Result<Timestamp, QueryError> {
+        self.ask(|view| Ok(view.raw_complete_from()))
+    }
+
     /// What no pass has rolled up yet.
     ///
     /// # Errors
