@@ -1,7 +1,7 @@
 //! The value of an expression for one group, at one step or over the window.
 
 use super::board::Board;
-use super::value::{Value, arithmetic, compare, joined, negated};
+use super::value::{Value, arithmetic, compare, joined};
 use crate::metric::Number;
 use crate::query::planner::{Judged, Node};
 
@@ -18,7 +18,7 @@ impl Board<'_> {
             Node::Anomaly { points, history, sensitivity } => {
                 Value::Truth(self.anomaly(*points, *history, *sensitivity, key))
             }
-            Node::Neg(inner) => Value::Number(number(inner).and_then(negated)),
+            Node::Neg(inner) => Value::Number(number(inner).and_then(Number::negated)),
             Node::Arith { op, milli, left, right } => {
                 Value::Number(number(left).zip(number(right)).and_then(|(a, b)| arithmetic(*op, a, b, *milli)))
             }

@@ -18,7 +18,7 @@ use ax_storage::time::{TimeRange, Timestamp};
 use crate::metric::{Needs, Number};
 use crate::query::planner::{Node, Question};
 use board::Board;
-pub use value::Value;
+pub use value::{Value, compare};
 
 /// Asks a store for several plans of one view.
 pub type Run<'r, E> = dyn FnMut(&[Plan]) -> Result<Vec<Series>, E> + 'r;

@@ -48,15 +48,6 @@ impl Value {
     }
 }
 
-/// The number with its sign turned.
-pub(super) fn negated(number: Number) -> Option<Number> {
-    match number {
-        Number::Whole(n) => n.checked_neg().map(Number::Whole),
-        Number::Money(Money(n)) => n.checked_neg().map(|n| Number::Money(Money(n))),
-        Number::Float(v) => Number::float(-v),
-    }
-}
-
 /// `a op b`, times 1000 to the power of `milli`. Whole numbers and money add up exactly.
 pub(super) fn arithmetic(op: ArithOp, a: Number, b: Number, milli: i32) -> Option<Number> {
     use Number::{Money as M, Whole as W};
@@ -83,8 +74,8 @@ pub(super) fn arithmetic(op: ArithOp, a: Number, b: Number, milli: i32) -> Optio
     })
 }
 
-/// `a op b`.
-pub(super) fn compare(op: CmpOp, a: Number, b: Number) -> bool {
+/// Whether `a op b` holds.
+pub fn compare(op: CmpOp, a: Number, b: Number) -> bool {
     // Not by total order: 0 and -0 are the same.
     let order = match (a, b) {
         (Number::Whole(_), Number::Whole(_)) | (Number::Money(_), Number::Money(_)) => a.order(b),

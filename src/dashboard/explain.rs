@@ -3,6 +3,7 @@
 use ax_storage::query::QueryError;
 use ax_storage::query::outline::{Kept, Outline, outline};
 use ax_storage::query::plan::{Filter as Lowered, Kinds, Plan};
+use ax_storage::retention::{Part, Retention};
 use ax_storage::time::{TimeRange, Timestamp, Zone};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -50,7 +51,11 @@ pub struct ReadView {
 }
 
 /// How long everything is kept unless somebody says otherwise.
-const KEPT: Kept = Kept { raw_days: 7, tier_days: [30, 35, 90, 365] };
+fn kept() -> Kept {
+    let retention = Retention::default();
+    let tier_ms = [Part::Minute, Part::FiveMinutes, Part::Hour, Part::Day].map(|part| retention.get(part));
+    Kept { raw_ms: retention.get(Part::Raw), tier_ms }
+}
 
 impl ExplainView {
     /// Explains a planned query.
@@ -100,7 +105,7 @@ impl ExplainView {
 
 impl ReadView {
     fn of(plan: &Plan, metrics: Vec<String>, now: Timestamp) -> Result<Self, QueryError> {
-        let Outline { window, buckets, raw_ms, raw_why } = outline(plan, now, &plan.zone, KEPT)?;
+        let Outline { window, buckets, raw_ms, raw_why } = outline(plan, now, &plan.zone, kept())?;
         let buckets = buckets.into_iter().map(|(table, n)| (table.trim_start_matches("tier_"), n)).collect();
         let by = plan.group.iter().map(|l| l.name()).collect();
         Ok(Self { metrics, range: window, step_ms: plan.step.map(step::millis), by, buckets, raw_ms, raw_why })

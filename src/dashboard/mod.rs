@@ -18,8 +18,6 @@ use ax_storage::query::plan::{Filter, Label};
 use ax_storage::time::{TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::error::escaped;
-
 pub use answer::{
     Change, Evidence, MetricsView, PointView, Previous, PreviousWindow, RowView, SourceView, Summary, Value, ValueUnit,
 };
@@ -114,19 +112,6 @@ impl Only {
     pub fn filter(&self) -> Filter {
         let parts: Vec<Filter> = self.0.iter().map(|(label, values)| Filter::In(*label, values.clone())).collect();
         if parts.is_empty() { Filter::All } else { Filter::And(parts) }
-    }
-
-    /// As the query language writes it: `provider="claude", model in ("a", "b")`.
-    pub fn text(&self) -> String {
-        let quoted = |v: &str| format!("\"{}\"", escaped(&v.replace('\\', "\\\\").replace('"', "\\\"")));
-        let part = |(label, values): &(Label, Vec<Box<str>>)| match values.as_slice() {
-            [one] => format!("{}={}", label.name(), quoted(one)),
-            many => {
-                let list: Vec<String> = many.iter().map(|v| quoted(v)).collect();
-                format!("{} in ({})", label.name(), list.join(", "))
-            }
-        };
-        self.0.iter().map(part).collect::<Vec<_>>().join(", ")
     }
 }
 

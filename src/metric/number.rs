@@ -82,6 +82,15 @@ impl Number {
         }
     }
 
+    /// The number with its sign turned.
+    pub fn negated(self) -> Option<Self> {
+        match self {
+            Self::Whole(n) => n.checked_neg().map(Self::Whole),
+            Self::Money(Money(n)) => n.checked_neg().map(|n| Self::Money(Money(n))),
+            Self::Float(v) => Self::float(-v),
+        }
+    }
+
     /// Order by size.
     pub fn order(self, other: Self) -> Ordering {
         match (self, other) {

@@ -25,6 +25,8 @@ mod token;
 #[cfg(test)]
 mod tests;
 
+use crate::metric::Number;
+
 pub use error::{ParseError, Span};
 pub use number::DAYS_MAX;
 pub use parser::{NESTING_MAX, PATTERNS_MAX, SOURCE_MAX, parse, parse_condition, parse_filter};
@@ -42,7 +44,7 @@ pub struct Threshold {
     /// How values compare with it.
     pub op: ast::CmpOp,
     /// In the unit of the values.
-    pub value: f64,
+    pub value: Number,
 }
 
 /// Reads `> 2s`: a bound for the values of `of`.
@@ -54,7 +56,8 @@ pub fn parse_threshold(source: &str, of: &ast::Expr) -> Result<Threshold, ParseE
     let compared = ast::Kind::Cmp(op, Box::new(of.clone()), Box::new(literal.clone()));
     let compared = ast::Expr::new(compared, literal.span)?;
     check::infer(&compared, check::Scope { of: &compared })?;
-    let value = planner::constant(&literal).unwrap_or_default();
+    // The parser lets no other literal through.
+    let value = planner::constant(&literal).unwrap_or(Number::Whole(0));
     Ok(Threshold { op, value })
 }
 

@@ -1,6 +1,7 @@
 //! `ax monitor explain`: what a query means and what it would read; no store is opened.
 
 use ax_storage::query::QueryError;
+use ax_storage::retention::{Part, Retention};
 use serde::Serialize;
 
 use crate::cli::args::{ExplainArgs, TextKind};
@@ -53,9 +54,6 @@ fn read(source: &str, kind: TextKind) -> Result<Text, ParseError> {
     })
 }
 
-/// How long single events are kept unless somebody says otherwise.
-const RAW_MS: u64 = 7 * 86_400_000;
-
 /// Windows of metrics that name none: an hour in questions, five minutes in conditions.
 const QUERY_MS: u64 = 3_600_000;
 const CONDITION_MS: u64 = 300_000;
@@ -64,8 +62,9 @@ fn view(text: &Text, context: &Context) -> Result<Result<ExplainView, ParseError
     let (now, zone) = (context.now(), context.zone()?);
     let window = |ms| ax_storage::time::TimeRange::new(now.minus_ms(ms), now);
     let calendar = context.calendar()?;
+    let raw_from = now.minus_ms(Retention::default().get(Part::Raw));
     let plan = |expr: &Expr, ms| {
-        let ask = Ask { now, calendar, window: window(ms), raw_from: now.minus_ms(RAW_MS), outside: &Nothing };
+        let ask = Ask { now, calendar, window: window(ms), raw_from, outside: &Nothing };
         planner::plan(expr, &ask)
     };
     let question = match text {

@@ -1,8 +1,8 @@
 //! `--fail-on '> 2s'`: a bound that turns an answer into an exit code.
 
-use crate::answer::Row;
+use crate::answer::{self, Row};
 use crate::error::{Failure, Result, exit};
-use crate::query::ast::{CmpOp, Expr};
+use crate::query::ast::Expr;
 use crate::query::{self, Threshold};
 
 use super::asking::refused;
@@ -43,17 +43,7 @@ impl FailOn {
     fn holds(&self, row: &Row) -> Option<bool> {
         match self {
             Self::Truth(wanted) => row.value.truth().map(|truth| truth == *wanted),
-            Self::Bound(Threshold { op, value }) => {
-                let got = row.value.number()?.to_f64();
-                Some(match op {
-                    CmpOp::Eq => got == *value,
-                    CmpOp::Ne => got != *value,
-                    CmpOp::Lt => got < *value,
-                    CmpOp::Le => got <= *value,
-                    CmpOp::Gt => got > *value,
-                    CmpOp::Ge => got >= *value,
-                })
-            }
+            Self::Bound(Threshold { op, value }) => Some(answer::compare(*op, row.value.number()?, *value)),
         }
     }
 }

@@ -10,7 +10,7 @@ pub use unit::{Dim, Scalar};
 
 use super::ast::{ArithOp, CmpOp, Detector, Expr, Field, Kind, Num, Ref, Select};
 use super::error::{ParseError, Span, quoted};
-use crate::metric::Metric;
+use crate::metric::{Metric, Source};
 
 /// What an expression gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -282,5 +282,5 @@ pub(super) fn literal(field: Field, num: Num, span: Span, text: &str) -> Result<
 
 /// Whether the metric names its own range.
 pub(super) const fn has_own_range(metric: Metric) -> bool {
-    matches!(metric, Metric::Spend | Metric::DailySpend | Metric::WeeklySpend | Metric::MonthlySpend)
+    matches!(metric.info().source, Source::Spend(_))
 }

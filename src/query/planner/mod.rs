@@ -463,10 +463,10 @@ fn compared(expr: &Expr) -> Result<Option<check::Dim>, ParseError> {
 }
 
 /// The value of a literal with or without a sign, in the unit that values have.
-pub(super) fn constant(expr: &Expr) -> Option<f64> {
+pub(super) fn constant(expr: &Expr) -> Option<Number> {
     match &expr.kind {
-        Kind::Num(num) => Some(literal(*num).to_f64()),
-        Kind::Neg(inner) => constant(inner).map(|v| -v),
+        Kind::Num(num) => Some(literal(*num)),
+        Kind::Neg(inner) => constant(inner)?.negated(),
         _ => None,
     }
 }

@@ -7,7 +7,7 @@ use super::execute;
 use super::plan::Plan;
 use super::source::{EachBucket, EachRows, EachSegment, Source, Span, Table};
 use crate::row::NameId;
-use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, Tier, TimeRange, Timestamp, Zone};
+use crate::time::{HOUR_MS, MINUTE_MS, Tier, TimeRange, Timestamp, Zone};
 
 /// What would be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +25,10 @@ pub struct Outline {
 /// How long a table keeps its buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// Days of single events.
-    pub raw_days: u64,
-    /// Days of each tier: 1m, 5m, 1h, 1d.
-    pub tier_days: [u64; 4],
+    /// Single events, in milliseconds.
+    pub raw_ms: u64,
+    /// Each tier, in milliseconds: 1m, 5m, 1h, 1d.
+    pub tier_ms: [u64; 4],
 }
 
 /// Outlines the answer to `plan` at `now`.
@@ -98,19 +98,18 @@ impl Source for Fresh<'_> {
 
     fn span(&self, table: Table) -> Span {
         let tier = table.tier();
-        let days = self.kept.tier_days[tier as usize];
         let closed_to =
             if table == Table::Tier(Tier::Minute) { Timestamp::MAX } else { tier.bucket(self.now, self.zone).start };
-        Span { complete_from: self.now.minus_ms(days * DAY_MS), closed_to }
+        Span { complete_from: self.now.minus_ms(self.kept.tier_ms[tier as usize]), closed_to }
     }
 
     fn raw_complete_from(&self) -> Timestamp {
-        self.now.minus_ms(self.kept.raw_days * DAY_MS)
+        self.now.minus_ms(self.kept.raw_ms)
     }
 
     fn extent(&self) -> Result<Option<TimeRange>, QueryError> {
-        let days = self.kept.tier_days.iter().copied().max().unwrap_or(0).max(self.kept.raw_days);
-        Ok(Some(TimeRange::new(self.now.minus_ms(days * DAY_MS), self.now)))
+        let longest_ms = self.kept.tier_ms.iter().copied().fold(self.kept.raw_ms, u64::max);
+        Ok(Some(TimeRange::new(self.now.minus_ms(longest_ms), self.now)))
     }
 
     fn providers(&self) -> Result<Vec<Box<str>>, QueryError> {
