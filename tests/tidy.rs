@@ -56,6 +56,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     ("retention", &["bucket", "store", "tier"]),
     ("rollup", &["bucket", "histogram", "journal", "raw", "retention", "store", "tier"]),
     ("store", &["bucket", "histogram", "identity", "journal", "query", "raw", "tier"]),
+    ("table", &["store", "tier"]),
     ("tier", &["bucket", "identity"]),
     ("verify", &["bucket", "histogram", "journal", "query", "raw", "rollup", "store", "tier"]),
 ];

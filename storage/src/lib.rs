@@ -17,6 +17,7 @@ pub mod retention;
 pub mod rollup;
 pub mod row;
 pub mod store;
+pub mod table;
 pub mod tier;
 pub mod time;
 pub mod verify;
