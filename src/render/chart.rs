@@ -3,6 +3,7 @@
 //! The plot is a grid of dots, 2 x 4 in each braille character (1 x 1 in ASCII). Points stand where
 //! their time is; where several share a column of dots all of them are drawn, so a peak never
 //! vanishes, however many points there are. A line joins neighbours; a missing value leaves a gap.
+//! Several lines are told apart by the letters on them; colours only help.
 
 use ax_storage::time::Timestamp;
 
@@ -14,41 +15,92 @@ use crate::metric::{Metric, Number};
 /// Bits of a braille character's dots: left column from the top, right column from the top.
 const DOTS: [[u8; 4]; 2] = [[0x01, 0x02, 0x04, 0x40], [0x08, 0x10, 0x20, 0x80]];
 
+/// How often a letter stands on its line.
+const LETTERS_A_LINE: usize = 4;
+
 /// Stands for the fainter line where a cell has only one dot.
 const FAINT: u8 = 0x80;
 
-/// The chart of `points`, with axes, times and the peak; nothing when no point has a value.
-pub(super) fn chart(view: &MetricsView, points: &[PointView], style: &Style) -> String {
-    let (metric, unit, window) = (view.metric, &view.unit, &view.range);
-    let values: Vec<Option<f64>> = points.iter().map(|p| p.value.map(Value::to_f64)).collect();
-    let before: Vec<Option<f64>> = points.iter().map(|p| p.previous.and_then(|p| p.0).map(Number::to_f64)).collect();
-    let known = || values.iter().chain(&before).flatten().copied();
+/// Names of the lines of a chart of several; more can't be followed by eye.
+const NAMES: [char; 6] = ['A', 'B', 'C', 'D', 'E', 'F'];
+
+/// What the line of row `i` is called in a chart of several; nothing for a row that has no line.
+pub(super) fn letter(i: usize) -> Option<char> {
+    NAMES.get(i).copied()
+}
+
+/// The chart of the rows of `view` that have points, with axes, times and the peak; nothing when no
+/// point has a value. Several lines carry letters, and none is compared with the time before.
+pub(super) fn chart(view: &MetricsView, style: &Style) -> String {
+    let series: Vec<&[PointView]> =
+        view.data.iter().take(NAMES.len()).map(|row| row.points.as_deref().unwrap_or_default()).collect();
+    let now: Vec<Vec<Option<f64>>> =
+        series.iter().map(|points| points.iter().map(|p| p.value.map(Value::to_f64)).collect()).collect();
+    let before: Vec<Option<f64>> = match series[..] {
+        [points] => points.iter().map(|p| p.previous.and_then(|p| p.0).map(Number::to_f64)).collect(),
+        _ => Vec::new(),
+    };
+    let known = || now.iter().flatten().chain(&before).flatten().copied();
     let (Some(low), Some(high)) = (known().reduce(f64::min), known().reduce(f64::max)) else {
         return String::new();
     };
-    let axis = Axis::fit(low, high, !low_is_bad(metric), unit);
-    let labels: Vec<String> = (0..axis.rows).map(|r| axis.label(r, unit)).collect();
+    let axis = Axis::fit(low, high, !low_is_bad(view.metric), &view.unit);
+    let labels: Vec<String> = (0..axis.rows).map(|r| axis.label(r, &view.unit)).collect();
     let margin = labels.iter().map(|l| text::width(l)).max().unwrap_or(0);
     let columns = style.drawn().saturating_sub(margin + 2).max(4);
+
+    let times = || series.iter().flat_map(|points| points.iter().map(|p| p.t));
+    let first = times().min().unwrap_or(Timestamp::MIN);
+    let last = times().max().unwrap_or(first);
+    let frame = Frame { margin, columns, first, last };
     let mut canvas = Canvas::new(columns, axis.rows, style.unicode);
-    // Dots that stand apart first, so that the line of today lies over them.
-    canvas.dots(&before, &axis);
-    canvas.line(&values, &axis);
+    let at = |points: &[PointView], values: &[Option<f64>]| -> Vec<Option<(usize, usize)>> {
+        let x = |p: &PointView| frame.place(p.t, canvas.wide());
+        points.iter().zip(values).map(|(p, v)| v.map(|v| (x(p), canvas.height(v, &axis)))).collect()
+    };
+    let dotted = series.first().map(|points| at(points, &before)).unwrap_or_default();
+    let lines: Vec<_> = series.iter().zip(&now).map(|(points, values)| at(points, values)).collect();
+    // Dots that stand apart first, so that the line of today lies over them; the greatest line last.
+    canvas.dots(&dotted);
+    for (i, line) in lines.iter().enumerate().rev() {
+        canvas.line(line, i);
+    }
+    if lines.len() > 1 {
+        canvas.letter_lines(&lines);
+    }
 
     let mut out = String::new();
     for (row, label) in labels.iter().enumerate().rev() {
         let edge = style.sign("┤", "|");
-        let drawn = canvas.row(row);
         let label = style.paint(Role::Dim, &format!("{} {edge}", text::pad(label, margin, true)));
-        out += (label + &style.paint(Role::Line, drawn.trim_end())).trim_end();
+        out += (label + &canvas.row(row, lines.len() > 1, style)).trim_end();
         out.push('\n');
     }
-    let first = points.first().map_or(Timestamp::MIN, |p| p.t);
-    let last = points.last().map_or(first, |p| p.t);
-    let column = |t: Timestamp| place(t.since(first), last.since(first), columns);
-    out += &time_axis(&axis::ticks(first, last, &window.zone, columns), margin, columns, style, &column);
-    out += &extreme(view, points, margin, columns, style, &column);
-    out + &legend(view, points, style)
+    out += &time_axis(&axis::ticks(first, last, &view.range.zone, columns), &frame, style);
+    out += &extreme(view, &series, &frame, style);
+    match series[..] {
+        [points] => out + &legend(view, points, style),
+        _ => out,
+    }
+}
+
+/// Where the plot is, and which times it spans.
+struct Frame {
+    /// Columns of the labels on its left.
+    margin: usize,
+    columns: usize,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Frame {
+    /// Place of a time among `wide` places; the middle when there is only one time.
+    fn place(&self, t: Timestamp, wide: usize) -> usize {
+        let (at, span) = (t.since(self.first), self.last.since(self.first));
+        let last = wide as u64 - 1;
+        let place = (at.min(span) * last + span / 2).checked_div(span).unwrap_or(last / 2);
+        usize::try_from(place).unwrap_or(0).min(wide - 1)
+    }
 }
 
 /// What the dots beside the line are.
@@ -70,27 +122,15 @@ const fn low_is_bad(metric: Option<Metric>) -> bool {
     matches!(metric, Some(Metric::SuccessRate | Metric::HitRate))
 }
 
-/// The column in `0..columns` of a time `at` of `span`; the middle when there is only one time.
-fn place(at: u64, span: u64, columns: usize) -> usize {
-    let last = columns as u64 - 1;
-    let column = (at.min(span) * last + span / 2).checked_div(span).unwrap_or(last / 2);
-    usize::try_from(column).unwrap_or(0).min(columns - 1)
-}
-
-fn time_axis(
-    ticks: &[axis::Tick],
-    margin: usize,
-    columns: usize,
-    style: &Style,
-    column: &dyn Fn(Timestamp) -> usize,
-) -> String {
+fn time_axis(ticks: &[axis::Tick], frame: &Frame, style: &Style) -> String {
+    let &Frame { margin, columns, .. } = frame;
     let (corner, flat, mark) = if style.unicode { ('└', '─', '┬') } else { ('+', '-', '+') };
     let mut line: Vec<char> = vec![flat; columns];
     // The labels' line begins at the left edge, so that the first label may stand under its mark.
     let offset = margin + 2;
     let mut under = String::new();
     for tick in ticks {
-        let at = column(tick.t);
+        let at = frame.place(tick.t, columns);
         let wanted = (offset + at).saturating_sub(tick.label.len() / 2);
         let start = wanted.min((offset + columns).saturating_sub(tick.label.len()));
         if !under.is_empty() && start < text::width(&under) + 2 {
@@ -105,33 +145,29 @@ fn time_axis(
 }
 
 /// The line that points at the greatest value, or at the least where that is the bad one.
-fn extreme(
-    view: &MetricsView,
-    points: &[PointView],
-    margin: usize,
-    columns: usize,
-    style: &Style,
-    column: &dyn Fn(Timestamp) -> usize,
-) -> String {
-    let known = points.iter().filter_map(|p| p.value.map(|v| (p, v)));
+fn extreme(view: &MetricsView, series: &[&[PointView]], frame: &Frame, style: &Style) -> String {
+    let &Frame { margin, columns, .. } = frame;
+    let lines = series.iter().enumerate();
+    let known = lines.flat_map(|(i, points)| points.iter().filter_map(move |p| p.value.map(|v| (p, v, i))));
     let low = low_is_bad(view.metric);
     let found = known.reduce(|a, b| {
         let better = if low { b.1.order(a.1).is_lt() } else { b.1.order(a.1).is_gt() };
         if better { b } else { a }
     });
-    let Some((point, value)) = found else { return String::new() };
+    let Some((point, value, line)) = found else { return String::new() };
     let Window { range, zone } = &view.range;
     let step = view.step_ms.unwrap_or_else(|| range.millis());
     let word = if low { "low" } else { "peak" };
     let when = when::point(point.t, zone, range.millis(), step);
-    let said = format!("{word} {} at {when}", super::value(Some(value), &view.unit, style));
-    let offset = margin + 2 + column(point.t);
+    let whose = letter(line).filter(|_| series.len() > 1).map(|letter| format!(" of {letter}")).unwrap_or_default();
+    let what = format!("{word} {}{whose}", super::value(Some(value), &view.unit, style));
+    let said = format!("{what} at {when}");
+    let offset = margin + 2 + frame.place(point.t, columns);
     let sign = style.sign("▲", "^");
     let room = margin + 2 + columns;
     if text::width(&said) + 2 > room {
         // No room to point at it.
-        let facts = [format!("{word} {}", super::value(Some(value), &view.unit, style)), format!("at {when}")];
-        return text::flow(&facts, " ", 2, style);
+        return text::flow(&[what, format!("at {when}")], " ", 2, style);
     }
     let line = if offset + 2 + text::width(&said) <= room {
         format!("{}{sign} {said}", " ".repeat(offset))
@@ -148,65 +184,111 @@ struct Canvas {
     rows: usize,
     /// Dots across and up a character.
     dots: (usize, usize),
-    /// Bits by row from the lowest, then column.
-    cells: Vec<u8>,
+    /// By row from the lowest, then column.
+    cells: Vec<CellDots>,
 }
+
+/// What stands in one character.
+#[derive(Clone, Copy, Default)]
+struct CellDots {
+    bits: u8,
+    /// The line that was drawn here last.
+    line: usize,
+    letter: Option<char>,
+}
+
+/// Positions of a line's points in dots, from the lower left corner; nothing where there is no value.
+type Dots = [Option<(usize, usize)>];
 
 impl Canvas {
     fn new(columns: usize, rows: usize, unicode: bool) -> Self {
-        Self { columns, rows, dots: if unicode { (2, 4) } else { (1, 1) }, cells: vec![0; columns * rows] }
+        let dots = if unicode { (2, 4) } else { (1, 1) };
+        Self { columns, rows, dots, cells: vec![CellDots::default(); columns * rows] }
     }
 
-    fn set(&mut self, x: usize, y: usize) {
+    /// Dots across.
+    const fn wide(&self) -> usize {
+        self.columns * self.dots.0
+    }
+
+    fn cell(&mut self, (x, y): (usize, usize)) -> Option<&mut CellDots> {
         let (column, row) = (x / self.dots.0, y / self.dots.1);
-        if column < self.columns && row < self.rows {
-            let bits = if self.dots.0 == 1 { 1 } else { DOTS[x % 2][3 - y % 4] };
-            self.cells[row * self.columns + column] |= bits;
+        if column < self.columns { self.cells.get_mut(row * self.columns + column) } else { None }
+    }
+
+    fn set(&mut self, (x, y): (usize, usize), line: usize) {
+        let bits = if self.dots.0 == 1 { 1 } else { DOTS[x % 2][3 - y % 4] };
+        if let Some(cell) = self.cell((x, y)) {
+            cell.bits |= bits;
+            cell.line = line;
         }
     }
 
-    fn line(&mut self, values: &[Option<f64>], axis: &Axis) {
-        let wide = self.columns * self.dots.0;
-        let span = values.len().saturating_sub(1) as u64;
-        let mut before: Option<(usize, usize)> = None;
-        for (i, value) in values.iter().enumerate() {
-            let at = value.map(|v| (place(i as u64, span, wide), self.height(v, axis)));
-            match (before, at) {
-                (Some(a), Some(b)) => self.segment(a, b),
-                (None, Some((x, y))) => self.set(x, y),
+    fn line(&mut self, points: &Dots, line: usize) {
+        let mut before = None;
+        for at in points {
+            match (before, *at) {
+                (Some(a), Some(b)) => self.segment(a, b, line),
+                (None, Some(at)) => self.set(at, line),
                 _ => {}
             }
-            before = at;
+            before = *at;
         }
     }
 
     /// Single dots, one every other column of characters, where nothing else stands.
-    fn dots(&mut self, values: &[Option<f64>], axis: &Axis) {
-        let wide = self.columns * self.dots.0;
-        let span = values.len().saturating_sub(1) as u64;
+    fn dots(&mut self, points: &Dots) {
         let mut before: Option<(usize, usize)> = None;
-        for (i, value) in values.iter().enumerate() {
-            let at = value.map(|v| (place(i as u64, span, wide), self.height(v, axis)));
-            if let (Some(a), Some(b)) = (before, at) {
+        for at in points {
+            if let (Some(a), Some(b)) = (before, *at) {
                 // Steps of two dots: a dotted line between distant points, single dots between near ones.
                 let apart = a.0.abs_diff(b.0).max(1);
                 for x in (a.0..=b.0).filter(|x| x % 2 == 0) {
                     let moved = a.1.abs_diff(b.1) * (x - a.0) / apart;
-                    self.mark(x, if b.1 >= a.1 { a.1 + moved } else { a.1 - moved });
+                    self.mark((x, if b.1 >= a.1 { a.1 + moved } else { a.1 - moved }));
                 }
-            } else if let Some((x, y)) = at {
-                self.mark(x, y);
+            } else if let Some(at) = *at {
+                self.mark(at);
             }
-            before = at;
+            before = *at;
         }
     }
 
     /// A dot of the fainter line; in ASCII with a sign of its own.
-    fn mark(&mut self, x: usize, y: usize) {
+    fn mark(&mut self, at: (usize, usize)) {
         if self.dots.0 > 1 {
-            self.set(x, y);
-        } else if x < self.columns && y < self.rows {
-            self.cells[y * self.columns + x] |= FAINT;
+            self.set(at, 0);
+        } else if let Some(cell) = self.cell(at) {
+            cell.bits |= FAINT;
+        }
+    }
+
+    /// Puts each line's letter on some of its points, at other columns than those of the next line.
+    fn letter_lines(&mut self, lines: &[Vec<Option<(usize, usize)>>]) {
+        let apart = (self.wide() / LETTERS_A_LINE).max(1);
+        for (i, line) in lines.iter().enumerate() {
+            let Some(letter) = letter(i) else { continue };
+            let mut next = apart * (2 * i + 1) / (2 * lines.len());
+            let mut placed = false;
+            for &at in line.iter().flatten() {
+                if at.0 >= next && self.put_letter(at, letter) {
+                    placed = true;
+                    next = at.0 + apart;
+                }
+            }
+            // A short line that ends before its turn comes.
+            let _ = placed || line.iter().flatten().any(|&at| self.put_letter(at, letter));
+        }
+    }
+
+    /// Whether there was room for it.
+    fn put_letter(&mut self, at: (usize, usize), letter: char) -> bool {
+        match self.cell(at) {
+            Some(cell) if cell.letter.is_none() => {
+                cell.letter = Some(letter);
+                true
+            }
+            _ => false,
         }
     }
 
@@ -223,7 +305,7 @@ impl Canvas {
         (y.round().max(0.0) as usize).min(self.rows * self.dots.1 - 1)
     }
 
-    fn segment(&mut self, (x0, y0): (usize, usize), (x1, y1): (usize, usize)) {
+    fn segment(&mut self, (x0, y0): (usize, usize), (x1, y1): (usize, usize), line: usize) {
         let steps = x0.abs_diff(x1).max(y0.abs_diff(y1)).max(1);
         let between = |a: usize, b: usize, i: usize| {
             // Rounded interpolation in whole numbers.
@@ -231,18 +313,26 @@ impl Canvas {
             if b >= a { a + moved } else { a - moved }
         };
         for i in 0..=steps {
-            self.set(between(x0, x1, i), between(y0, y1, i));
+            self.set((between(x0, x1, i), between(y0, y1, i)), line);
         }
     }
 
-    fn row(&self, row: usize) -> String {
+    /// A row of characters in the colours of their lines. In ASCII the letters themselves are the
+    /// lines, where there are `several`.
+    fn row(&self, row: usize, several: bool, style: &Style) -> String {
         let cells = &self.cells[row * self.columns..(row + 1) * self.columns];
-        let sign = |bits: &u8| match (self.dots.0, *bits) {
-            (_, 0) => ' ',
-            (1, FAINT) => '.',
-            (1, _) => '*',
-            (_, bits) => char::from_u32(0x2800 + u32::from(bits)).unwrap_or(' '),
+        let end = cells.iter().rposition(|c| c.bits != 0 || c.letter.is_some()).map_or(0, |i| i + 1);
+        let sign = |cell: &CellDots| match (cell.letter, cell.bits) {
+            (Some(letter), _) => letter,
+            (None, 0) => ' ',
+            (None, FAINT) if self.dots.0 == 1 => '.',
+            (None, _) if self.dots.0 == 1 => letter(cell.line).filter(|_| several).unwrap_or('*'),
+            (None, bits) => char::from_u32(0x2800 + u32::from(bits)).unwrap_or(' '),
         };
-        cells.iter().map(sign).collect()
+        let owner = |cell: &CellDots| (cell.bits != 0).then_some(cell.line);
+        cells[..end]
+            .chunk_by(|a, b| owner(a) == owner(b))
+            .map(|run| style.paint(Role::Series(run[0].line), &run.iter().map(sign).collect::<String>()))
+            .collect()
     }
 }

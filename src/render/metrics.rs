@@ -12,7 +12,7 @@ const BAR_MAX: usize = 30;
 pub fn metrics_table(view: &MetricsView, style: &Style) -> String {
     let mut out = head(view, style);
     match (view.grouped, &view.data[..]) {
-        (true, _) => out += &groups(view, style),
+        (true, _) => out += &groups(view, false, style),
         (false, [RowView { points: Some(points), .. }]) => out += &steps(view, points, style),
         (false, rows) => {
             let value = super::value(rows.first().and_then(|r| r.value), &view.unit, style);
@@ -26,18 +26,18 @@ pub fn metrics_table(view: &MetricsView, style: &Style) -> String {
     out + &foot(view, style)
 }
 
-/// A line chart over the steps; groups become a table whose rows have sparklines.
+/// A line chart over the steps, of each group one, over a table of the groups.
 pub fn metrics_chart(view: &MetricsView, style: &Style) -> String {
-    match &view.data[..] {
-        [RowView { points: Some(points), .. }] if !view.grouped && style.width >= super::WIDTH_TABLE_MIN => {
-            let drawn = chart::chart(view, points, style);
-            if drawn.is_empty() {
-                return metrics_table(view, style);
-            }
-            head(view, style) + &drawn + &foot(view, style)
-        }
-        _ => metrics_table(view, style),
+    let has_steps = view.data.iter().any(|row| row.points.is_some());
+    if !has_steps || style.width < super::WIDTH_TABLE_MIN {
+        return metrics_table(view, style);
     }
+    let drawn = chart::chart(view, style);
+    if drawn.is_empty() {
+        return metrics_table(view, style);
+    }
+    let groups = if view.grouped { format!("\n{}", groups(view, true, style)) } else { String::new() };
+    head(view, style) + &drawn + &groups + &foot(view, style)
 }
 
 /// One fact a line and no drawing signs, for narrow places and for screen readers.
@@ -160,7 +160,8 @@ fn group_name(row: &RowView) -> String {
     row.labels.0.iter().map(|(_, value)| text::name(value)).collect::<Vec<_>>().join(", ")
 }
 
-fn groups(view: &MetricsView, style: &Style) -> String {
+/// The table of groups; `under_chart` with the letters of their lines, and no more lines.
+fn groups(view: &MetricsView, under_chart: bool, style: &Style) -> String {
     if view.data.is_empty() {
         return format!("{}\n", style.paint(Role::Dim, "no groups"));
     }
@@ -175,7 +176,9 @@ fn groups(view: &MetricsView, style: &Style) -> String {
     let trend = view.step_ms.is_some();
     let longest = view.data.iter().filter_map(|r| r.points.as_ref()).map(Vec::len).max().unwrap_or(0);
 
-    let mut columns: Vec<Column> = names.iter().map(|n| Column::name(n.to_uppercase())).collect();
+    let lettered = under_chart && view.data.len() > 1;
+    let mut columns: Vec<Column> = lettered.then(|| Column::word("", 0)).into_iter().collect();
+    columns.extend(names.iter().map(|n| Column::name(n.to_uppercase())));
     columns.push(Column::figure(value_title(view), 0));
     if shares {
         columns.push(Column::figure("SHARE", 2));
@@ -189,8 +192,10 @@ fn groups(view: &MetricsView, style: &Style) -> String {
     }
     columns.push(Column::figure(count_title(view.metric), 3));
     let mut table = Table::new(columns);
-    for row in &view.data {
-        let mut cells: Vec<Cell> = row.labels.0.iter().map(|(_, value)| text::name(value).into()).collect();
+    for (i, row) in view.data.iter().enumerate() {
+        let letter = chart::letter(i).map_or_else(|| style.none().to_owned(), String::from);
+        let mut cells: Vec<Cell> = lettered.then(|| Cell::new(Role::Series(i), letter)).into_iter().collect();
+        cells.extend(row.labels.0.iter().map(|(_, value)| Cell::from(text::name(value))));
         cells.push(super::value(row.value, &view.unit, style).into());
         if shares {
             cells.push(row.value.map_or(style.none().into(), |v| number::percent(v.to_f64() / total).into()));
@@ -210,7 +215,7 @@ fn groups(view: &MetricsView, style: &Style) -> String {
     // What room is left beside the table goes to bars or sparklines.
     let used = table.draw(&Style { color: false, ..*style }).lines().map(text::width).max().unwrap_or(0);
     let left = style.drawn().saturating_sub(used + 2).min(if trend { longest } else { BAR_MAX });
-    if left >= 5 {
+    if left >= 5 && !under_chart {
         table.columns.push(Column::word(if trend { "TREND" } else { "" }, 9));
         for (cells, row) in table.rows.iter_mut().zip(&view.data) {
             let drawn = match &row.points {

@@ -50,6 +50,12 @@ const WIDTH_DRAWN_MAX: usize = 200;
 /// Below this many columns a table is no use: each row becomes a block of lines.
 const WIDTH_TABLE_MIN: usize = 40;
 
+/// Colours of lines, the first that of a line alone.
+const SERIES: [anstyle::AnsiColor; 6] = {
+    use anstyle::AnsiColor::{Blue, Cyan, Green, Magenta, Red, Yellow};
+    [Cyan, Magenta, Yellow, Green, Blue, Red]
+};
+
 /// What a piece of text means; the colour only underlines it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -62,6 +68,8 @@ pub enum Role {
     Warn,
     Bad,
     Line,
+    /// The line of a row in a chart, counted from 0.
+    Series(usize),
 }
 
 impl Style {
@@ -85,6 +93,7 @@ impl Style {
             Role::Warn => color(AnsiColor::Yellow),
             Role::Bad => color(AnsiColor::Red).effects(Effects::BOLD),
             Role::Line => color(AnsiColor::Cyan),
+            Role::Series(i) => color(SERIES[i % SERIES.len()]),
         };
         format!("{ansi}{text}{ansi:#}")
     }

@@ -257,6 +257,38 @@ fn metrics_as_a_chart() {
     insta::assert_snapshot!("chart_no_data", metrics_chart(&none, &style(80)));
 }
 
+/// Lines that cross, one with a gap, one that ends early, and more than a chart takes.
+fn lines_view(rows: usize) -> MetricsView {
+    let mut view = grouped_view(rows);
+    view.step_ms = Some(60_000);
+    let short = |i: u64| (i < 3).then_some(2.0);
+    for (n, row) in view.data.iter_mut().enumerate() {
+        let shift = n as f64;
+        row.points = Some(match n {
+            0 => wave(60)
+                .into_iter()
+                .map(|p| PointView { value: p.value.map(|v| Number::Float(v.to_f64() / 400.0).into()), ..p })
+                .collect(),
+            1 => points(60, short),
+            _ => points(60, |i| Some(shift + (i as f64 / 10.0 + shift).sin())),
+        });
+    }
+    view
+}
+
+#[test]
+fn several_lines_of_a_chart_are_told_apart_without_colour() {
+    let view = lines_view(4);
+    insta::assert_snapshot!("chart_lines", at_widths(&[80, 60, 40], |s| metrics_chart(&view, s)));
+    insta::assert_snapshot!("chart_lines_ascii", metrics_chart(&view, &Style { unicode: false, ..style(80) }));
+    let text = metrics_chart(&lines_view(12), &style(80));
+    let drawn: Vec<&str> = text.lines().filter(|l| l.contains('┤')).collect();
+    for letter in 'A'..='F' {
+        assert!(drawn.iter().any(|l| l.contains(letter)), "{letter}: {text}");
+    }
+    assert!(drawn.iter().all(|l| !l.contains('G')) && text.contains("–  m11"), "{text}");
+}
+
 /// A view that is compared with the hour before: a third less of everything, and a gap.
 fn compared_view() -> MetricsView {
     let mut view = metrics_view(wave(60));
@@ -359,7 +391,7 @@ fn two_hundred_rows_are_all_there_and_fit() {
 fn a_peak_too_wide_to_point_at_goes_under_the_chart() {
     let mut view = metrics_view(points(6_000, |_| Some(405_202_917_893.0)));
     view.unit = Unit::PerSecond.into();
-    let text = chart::chart(&view, view.data[0].points.as_ref().unwrap(), &style(40));
+    let text = chart::chart(&view, &style(40));
     check(&text, 40);
     assert!(text.contains("peak 405,202,917,893/s"), "{text}");
 }
@@ -426,6 +458,7 @@ mod properties {
             scale in prop_oneof![Just(0.0), 1e-6..1e12_f64, Just(1e-300), Just(f64::MAX)],
             negative in any::<bool>(),
             compared in any::<bool>(),
+            rows in 1_usize..9,
             seed in any::<u64>(),
             unicode in any::<bool>(),
             unit in prop_oneof![Just(Unit::Time), Just(Unit::Money), Just(Unit::Ratio), Just(Unit::Count), Just(Unit::PerSecond)],
@@ -441,7 +474,9 @@ mod properties {
             view.unit = unit.into();
             view.only = String::new();
             let style = Style { unicode, ..style(columns) };
-            let text = chart::chart(&view, view.data[0].points.as_ref().unwrap(), &style);
+            let one = view.data[0].clone();
+            view.data = (0..rows).map(|_| one.clone()).collect();
+            let text = chart::chart(&view, &style);
             check(&text, columns);
             prop_assert!(compared || text.is_empty() == values.iter().all(Option::is_none));
             if values.iter().flatten().all(|v| *v >= 0.0) && !compared {
