@@ -3,6 +3,7 @@
 #![warn(clippy::unwrap_used)]
 
 pub mod aggregator;
+pub mod alerts;
 pub mod analysis;
 pub mod answer;
 pub mod calendar;

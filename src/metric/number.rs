@@ -3,11 +3,12 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use bincode::{Decode, Encode};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
 /// Money as whole nano-dollars, printed exactly from the integer. Differences may be negative.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Encode, Decode)]
 pub struct Money(pub i128);
 
 const NANOS_PER_USD: i128 = 1_000_000_000;
@@ -47,7 +48,7 @@ impl Serialize for Money {
 }
 
 /// A metric's number in its unit: milliseconds, dollars, a ratio, a count. Never NaN or infinite.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Encode, Decode)]
 pub enum Number {
     /// A finite float.
     Float(f64),
