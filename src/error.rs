@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ax_storage::compaction::CompactError;
 use ax_storage::query::QueryError;
 use ax_storage::tier::db::DbError;
 use ax_storage::{OpenError, TickError};
@@ -227,6 +228,26 @@ impl From<TickError> for Failure {
                     None => failure,
                 }
             }
+            other => Self::new(Kind::Io, other),
+        }
+    }
+}
+
+impl From<CompactError> for Failure {
+    fn from(error: CompactError) -> Self {
+        match error {
+            CompactError::Busy { .. } => Self::new(Kind::Busy, &error).hint("try again when it is done"),
+            CompactError::Pass(error) => error.into(),
+            CompactError::Database(error) => error.into(),
+            CompactError::Figures(error) => error.into(),
+            CompactError::Io { path, cause } => {
+                let failure = Self::io("use", path, &cause);
+                match advice(&cause) {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                }
+            }
+            CompactError::Wrong { .. } => Self::new(Kind::Bug, &error).hint("please report it; nothing was lost"),
             other => Self::new(Kind::Io, other),
         }
     }

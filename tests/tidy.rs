@@ -48,6 +48,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
 /// Parts of the engine and the parts each may use, beside the plain data.
 const ENGINE: &[(&str, &[&str])] = &[
     ("bucket", &["histogram"]),
+    ("compaction", &["query", "raw", "retention", "rollup", "store", "tier"]),
     ("histogram", &[]),
     ("import", &["bucket", "identity", "journal", "raw", "rollup", "store", "tier"]),
     ("identity", &[]),

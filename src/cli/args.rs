@@ -55,6 +55,7 @@ const MONITOR_HELP: &str = "\
 \u{1b}[1;4mKeep\u{1b}[0m
   \u{1b}[1mserve\u{1b}[0m        Do the upkeep every minute until stopped
   \u{1b}[1mtick\u{1b}[0m         Do the upkeep once, now
+  \u{1b}[1mcompact\u{1b}[0m      Make the store small: merge, seal, shrink; beside recorders
   \u{1b}[1mstore\u{1b}[0m        Size and age of it (info), proof (verify), set-retention
 
 \u{1b}[1;4mSet up\u{1b}[0m
@@ -133,6 +134,7 @@ pub(crate) enum Command {
     Export(ExportArgs),
     Serve(ServeArgs),
     Tick(TickArgs),
+    Compact(super::commands::compact::CompactArgs),
     Store(StoreArgs),
     Demo(DemoArgs),
     Config(ConfigArgs),

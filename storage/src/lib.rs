@@ -4,6 +4,7 @@
 
 pub mod bucket;
 pub mod clock;
+pub mod compaction;
 pub mod event;
 pub mod fs;
 pub mod histogram;

@@ -40,6 +40,8 @@ enum Deed {
     Retain { after: u64, keep: [u64; 6] },
     /// The clock is set, to the past or the future, and a pass runs.
     Jump { to: u64 },
+    /// Everything is rolled up, sealed, merged and shrunk.
+    Compact,
     /// An application ends and starts again.
     Restart { recorder: usize },
     /// Everybody ends, the store is opened anew.
@@ -58,6 +60,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         3 => (0..20 * HOUR).prop_map(|after| Deed::Tick { after }),
         1 => (0..3 * DAY, prop::array::uniform6(DAY..6 * DAY)).prop_map(|(after, keep)| Deed::Retain { after, keep }),
         1 => moment().prop_map(|to| Deed::Jump { to }),
+        1 => Just(Deed::Compact),
         1 => recorder.prop_map(|recorder| Deed::Restart { recorder }),
         1 => Just(Deed::Reopen),
         4 => asked(),
@@ -74,6 +77,8 @@ fn asked() -> impl Strategy<Value = Deed> {
 struct Tally {
     compared: Cell<u64>,
     skipped: Cell<u64>,
+    /// Segments that compaction merged.
+    merged: Cell<u64>,
 }
 
 /// A store, those who use it, and what it should hold.
@@ -126,6 +131,7 @@ impl<'t> World<'t> {
             Deed::Tick { after } => self.tick(self.now.plus_ms(*after))?,
             Deed::Retain { after, keep } => self.retain(self.now.plus_ms(*after), keep)?,
             Deed::Jump { to } => self.tick(Timestamp::from_millis(self.base + to))?,
+            Deed::Compact => self.compact()?,
             Deed::Restart { recorder } => self.restart(*recorder),
             Deed::Reopen => {
                 (0..RECORDERS).for_each(|r| self.restart(r));
@@ -177,6 +183,17 @@ impl<'t> World<'t> {
         Ok(())
     }
 
+    fn compact(&mut self) -> Result<(), TestCaseError> {
+        let plan = self.store.compaction_plan(self.now).unwrap();
+        let done = self.store.compact(self.now, &mut |_| ()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert_eq!(&done.problems, &Vec::<String>::new());
+        prop_assert_eq!((done.before, done.rolled_up), (plan.before, plan.rolled_up));
+        prop_assert_eq!(done.after.events + done.removed.events, done.before.events);
+        self.tally.merged.set(self.tally.merged.get() + done.merged.0);
+        prop_assert_eq!(self.store.verify(&mut |_| ()).unwrap().problems, vec![]);
+        Ok(())
+    }
+
     fn restart(&mut self, at: usize) {
         // The former one ends its file before the next begins.
         self.recorders.remove(at);
@@ -212,6 +229,8 @@ fn a_store_answers_as_a_list_of_events_would() {
         })
         .unwrap_or_else(|e| panic!("{e}"));
     let (compared, skipped) = (tally.compared.get(), tally.skipped.get());
-    println!("{cases} histories: {compared} plans compared, {skipped} without an answer");
+    let merged = tally.merged.get();
+    println!("{cases} histories: {compared} plans compared, {skipped} without an answer, {merged} segments merged");
+    assert!(merged > 0 || cases < 50);
     assert!(compared > 4 * skipped, "{compared} plans compared, {skipped} without an answer");
 }

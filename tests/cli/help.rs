@@ -27,6 +27,7 @@ fn the_overview_fits_a_screen() {
     Keep
       serve        Do the upkeep every minute until stopped
       tick         Do the upkeep once, now
+      compact      Make the store small: merge, seal, shrink; beside recorders
       store        Size and age of it (info), proof (verify), set-retention
 
     Set up

@@ -1,6 +1,7 @@
 //! One file a command: each takes its arguments and the surroundings, prints, and gives an exit code.
 
 mod asking;
+pub(crate) mod compact;
 mod completions;
 mod config;
 mod demo;
@@ -43,6 +44,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Record(args) => record::run(args, context),
         Command::Serve(_) => serve::run(context),
         Command::Store(args) => store::run(args.verb.clone().unwrap_or_default(), context),
+        Command::Compact(args) => compact::run(args, context),
         Command::Tick(_) => tick::run(context),
     }
 }

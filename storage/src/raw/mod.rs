@@ -8,6 +8,7 @@
 mod block;
 mod column;
 mod footer;
+mod merge;
 mod numbering;
 mod price;
 mod rows;
@@ -18,8 +19,10 @@ mod segment;
 #[cfg(test)]
 mod tests;
 mod wire;
+mod writer;
 
 pub use footer::{BlockInfo, Bounds, JournalSource, SegmentMeta, Sources};
+pub use merge::merge;
 pub use scan::{BlockReader, GROUP_ROWS, Scratch};
 pub use schema::{ABSENT, Column, ColumnSet, FAILED, Kind, OK};
 pub use seal::{SealError, Sealed, seal};

@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 
 use crate::raw::block::Values;
 use crate::raw::schema::{Column, FAILED, OK};
-use crate::row::{Batch, Body, NameId, Row};
+use crate::row::{Batch, Body, NameId, Names, Row};
 
 /// The numbers, by the ids of a batch.
 pub(super) struct Numbering {
@@ -17,8 +17,8 @@ pub(super) struct Numbering {
     to_segment: Vec<NameId>,
     /// The way back, without the empty name.
     from_segment: Vec<NameId>,
-    /// Series number by place in the rows.
-    series_of: Vec<u32>,
+    /// Series number by provider and model in the batch.
+    series_of: HashMap<(NameId, NameId), u32, RandomState>,
     /// Provider and model in the segment, by series number.
     series: Vec<(NameId, NameId)>,
 }
@@ -49,59 +49,84 @@ impl Tally {
     }
 }
 
-impl Numbering {
-    /// Numbers what the rows with these indices use.
-    pub(super) fn of(batch: &Batch, rows: &[u32]) -> Self {
-        let size = batch.names.len();
-        let (mut few, mut users, mut keys) = (Tally::new(size), Tally::new(size), Tally::new(size));
-        // First numbered as they come: number by pair, pair and frequency by number.
-        let mut found: HashMap<(NameId, NameId), u32, RandomState> = HashMap::default();
-        let mut pairs: Vec<((NameId, NameId), u32)> = Vec::new();
-        let mut series_of = Vec::with_capacity(rows.len());
-        for row in rows.iter().map(|&i| &batch.rows[i as usize]) {
-            let pair = (row.provider, row.model);
-            let number = *found.entry(pair).or_insert_with(|| {
-                pairs.push((pair, 0));
-                pairs.len() as u32 - 1
-            });
-            pairs[number as usize].1 += 1;
-            series_of.push(number);
-            users.add(row.user, 1);
-            match &row.body {
-                Body::Request(r) => [r.error, r.service_tier].into_iter().for_each(|id| few.add(id, 1)),
-                Body::Cache(c) => keys.add(c.key, 1),
-                Body::Rate(l) => {
-                    few.add(l.limit_type, 1);
-                    keys.add(l.key, 1);
-                }
+/// What a segment will name, counted row by row.
+pub(super) struct Census {
+    few: Tally,
+    users: Tally,
+    keys: Tally,
+    /// Number by pair of provider and model, in the order in which they came.
+    found: HashMap<(NameId, NameId), u32, RandomState>,
+    /// Pair and frequency by that number.
+    pairs: Vec<((NameId, NameId), u32)>,
+}
+
+impl Census {
+    /// Counts rows whose names are below `names`.
+    pub(super) fn new(names: usize) -> Self {
+        let tally = || Tally::new(names);
+        Self { few: tally(), users: tally(), keys: tally(), found: HashMap::default(), pairs: Vec::new() }
+    }
+
+    /// Counts a row.
+    pub(super) fn add(&mut self, row: &Row) {
+        self.add_series((row.provider, row.model));
+        self.users.add(row.user, 1);
+        match &row.body {
+            Body::Request(r) => [r.error, r.service_tier].into_iter().for_each(|id| self.few.add(id, 1)),
+            Body::Cache(c) => self.keys.add(c.key, 1),
+            Body::Rate(l) => {
+                self.few.add(l.limit_type, 1);
+                self.keys.add(l.key, 1);
             }
         }
-        let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
-        order.sort_by_key(|&number| std::cmp::Reverse(pairs[number as usize].1));
-        let mut rank = vec![0; pairs.len()];
+    }
+
+    fn add_series(&mut self, pair: (NameId, NameId)) {
+        let number = *self.found.entry(pair).or_insert_with(|| {
+            self.pairs.push((pair, 0));
+            self.pairs.len() as u32 - 1
+        });
+        let count = &mut self.pairs[number as usize].1;
+        *count = count.saturating_add(1);
+    }
+
+    /// Gives out the numbers.
+    pub(super) fn numbering(mut self) -> Numbering {
+        let mut order: Vec<u32> = (0..self.pairs.len() as u32).collect();
+        order.sort_by_key(|&number| std::cmp::Reverse(self.pairs[number as usize].1));
+        let mut rank = vec![0; self.pairs.len()];
         for (new, &old) in (0..).zip(&order) {
             rank[old as usize] = new;
-            let ((provider, model), count) = pairs[old as usize];
-            few.add(provider, count);
-            few.add(model, count);
+            let ((provider, model), count) = self.pairs[old as usize];
+            self.few.add(provider, count);
+            self.few.add(model, count);
         }
-        series_of.iter_mut().for_each(|number| *number = rank[*number as usize]);
-        let mut to_segment = vec![0; size];
+        let mut to_segment = vec![0; self.few.counts.len()];
         let mut from_segment = Vec::new();
-        for id in few.ranked().into_iter().chain(users.ranked()).chain(keys.ranked()) {
+        for id in self.few.ranked().into_iter().chain(self.users.ranked()).chain(self.keys.ranked()) {
             if id != 0 && to_segment[id as usize] == 0 {
                 from_segment.push(id);
                 to_segment[id as usize] = from_segment.len() as NameId;
             }
         }
         let number = |id: NameId| to_segment[id as usize];
-        let series = order.iter().map(|&old| pairs[old as usize].0).map(|(p, m)| (number(p), number(m))).collect();
-        Self { series_of, series, to_segment, from_segment }
+        let series = order.iter().map(|&old| self.pairs[old as usize].0).map(|(p, m)| (number(p), number(m))).collect();
+        self.found.values_mut().for_each(|number| *number = rank[*number as usize]);
+        Numbering { series_of: self.found, series, to_segment, from_segment }
+    }
+}
+
+impl Numbering {
+    /// Numbers what the rows with these indices use.
+    pub(super) fn of(batch: &Batch, rows: &[u32]) -> Self {
+        let mut census = Census::new(batch.names.len());
+        rows.iter().for_each(|&i| census.add(&batch.rows[i as usize]));
+        census.numbering()
     }
 
     /// All names by their numbers, the empty one first.
-    pub(super) fn names<'a>(&self, batch: &'a Batch) -> Vec<&'a str> {
-        std::iter::once("").chain(self.from_segment.iter().map(|&id| batch.names.get(id))).collect()
+    pub(super) fn names<'a>(&self, names: &'a Names) -> Vec<&'a str> {
+        std::iter::once("").chain(self.from_segment.iter().map(|&id| names.get(id))).collect()
     }
 
     /// Provider and model by series number.
@@ -109,15 +134,14 @@ impl Numbering {
         &self.series
     }
 
-    /// Appends the row at `place` of those that were numbered to the columns of its kind.
-    pub(super) fn push(&self, batch: &Batch, row: &Row, place: u32, values: &mut Values) {
+    /// Appends a row to the columns of its kind.
+    pub(super) fn push(&self, row: &Row, event_id: &str, values: &mut Values) {
         let name = |id: NameId| u64::from(self.to_segment[id as usize]);
-        let event_id = batch.names.get(row.event_id).as_bytes();
         values.push(Column::Ts, row.ts.millis());
-        values.push(Column::Series, self.series_of[place as usize].into());
+        values.push(Column::Series, self.series_of[&(row.provider, row.model)].into());
         values.push(Column::User, name(row.user));
         values.push(Column::EventId, event_id.len() as u64);
-        values.event_ids.extend(event_id);
+        values.event_ids.extend(event_id.as_bytes());
         match &row.body {
             Body::Request(r) => {
                 values.push(Column::Status, if r.ok { OK } else { FAILED + name(r.error) });

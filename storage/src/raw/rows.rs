@@ -21,13 +21,31 @@ impl Segment {
     /// # Panics
     /// When there is no such block.
     pub fn rows(&self, block: usize, scratch: &mut Scratch, batch: &mut Batch) -> Result<(), SegmentError> {
+        let mut translation = Translation::new(self.names());
+        let Batch { names, rows } = batch;
+        let names = std::cell::RefCell::new(names);
+        rows.reserve(self.blocks()[block].rows);
+        let name = |id: NameId| translation.get(id, &mut names.borrow_mut());
+        self.each_row(block, scratch, name, |mut row, id| {
+            row.event_id = names.borrow_mut().intern(id);
+            rows.push(row);
+        })
+    }
+
+    /// Hands all events of block number `block` and their ids, empty where there is none, to `each`,
+    /// in order of time. `name` says which id a name of the segment gets.
+    pub(super) fn each_row(
+        &self,
+        block: usize,
+        scratch: &mut Scratch,
+        mut name: impl FnMut(NameId) -> NameId,
+        mut each: impl FnMut(Row, &str),
+    ) -> Result<(), SegmentError> {
         let info = &self.blocks()[block];
         let columns = info.kind.columns();
         let mut reader = self.read(block, columns, scratch)?;
-        let mut names = Translation::new(self.names());
         let mut ids_used = 0;
         let mut last_ts = 0;
-        batch.rows.reserve(info.rows);
         for group in 0..reader.groups() {
             reader.decode(group, columns);
             self.check(block, &reader, group, &mut last_ts)?;
@@ -38,16 +56,15 @@ impl Segment {
                     .ok_or_else(|| self.bad_column(block, Column::EventId, "an event id is no text"))?;
                 ids_used += length;
                 let (provider, model) = self.names().series()[at(Column::Series) as usize];
-                let n = &mut batch.names;
                 let row = Row {
                     ts: Timestamp::from_millis(at(Column::Ts)),
-                    provider: names.get(provider, n),
-                    model: names.get(model, n),
-                    user: names.get(at(Column::User) as NameId, n),
-                    event_id: if id.is_empty() { 0 } else { n.intern(id) },
-                    body: body(info.kind, &at, &mut |id| names.get(id, n)),
+                    provider: name(provider),
+                    model: name(model),
+                    user: name(at(Column::User) as NameId),
+                    event_id: 0,
+                    body: body(info.kind, &at, &mut name),
                 };
-                batch.rows.push(row);
+                each(row, id);
             }
         }
         Ok(())

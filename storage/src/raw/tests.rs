@@ -167,6 +167,35 @@ proptest! {
 
     /// Single columns, single groups in any order and skips by bounds against whole rows.
     #[test]
+    fn merged_segments_hold_what_their_sources_held(
+        rows in prop::collection::vec((0..4_u8, row()), 1..900),
+    ) {
+        let batch = batch_of(rows.iter().map(|(_, row)| *row).collect());
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path());
+        let mut sources = Vec::new();
+        for part in 0..4_u8 {
+            let indices: Vec<u32> = (0..).zip(&rows).filter(|(_, (p, _))| *p == part).map(|(i, _)| i).collect();
+            if !indices.is_empty() {
+                let uuid = seal(&paths, STORE, DAY, &batch, &indices, Sources::default()).unwrap().keep().uuid;
+                sources.push(Segment::open(&paths.segment(DAY, uuid), STORE).unwrap());
+            }
+        }
+        let meta = merge(&paths, STORE, &sources).unwrap().keep();
+        let merged = Segment::open(&paths.segment(DAY, meta.uuid), STORE).unwrap();
+        prop_assert_eq!(merged.meta(), &meta);
+        prop_assert_eq!(&meta.sources.replaces, &sources.iter().map(|s| s.meta().uuid).collect::<Vec<_>>());
+        let (mut found, mut expected) = (plain(&read_all(&merged).unwrap()), plain(&batch));
+        // Events of the same millisecond have no order.
+        found.sort();
+        expected.sort();
+        prop_assert_eq!(found, expected);
+        for blocks in merged.blocks().windows(2).filter(|w| w[0].kind == w[1].kind) {
+            prop_assert!(blocks[0].max_ts <= blocks[1].min_ts);
+        }
+    }
+
+    #[test]
     fn columns_and_bounds_agree_with_rows(
         rows in prop::collection::vec(row(), 1..900),
         picks in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..40),
@@ -267,6 +296,28 @@ fn a_hundred_thousand_rows_come_back_from_many_blocks() {
     assert_eq!(plain(&read_all(&segment).unwrap()), plain(&batch));
     for blocks in segment.blocks().windows(2).filter(|w| w[0].kind == w[1].kind) {
         assert!(blocks[0].max_ts <= blocks[1].min_ts, "blocks of a kind follow each other");
+    }
+}
+
+/// Sources that lie among each other, and sources one after the other: a merge gives the same bytes
+/// as sealing all rows at once, so merging loses none of the packing.
+#[test]
+fn a_merge_packs_as_well_as_sealing_at_once() {
+    let batch = mixed(60_000);
+    let whole = make(&batch);
+    let split: [fn(u32) -> u32; 2] = [|i| i % 3, |i| i / 20_000];
+    for part_of in split {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(dir.path());
+        let open = |part: u32| {
+            let rows: Vec<u32> = (0..60_000).filter(|i| part_of(*i) == part).collect();
+            let uuid = seal(&paths, STORE, DAY, &batch, &rows, Sources::default()).unwrap().keep().uuid;
+            Segment::open(&paths.segment(DAY, uuid), STORE).unwrap()
+        };
+        let meta = merge(&paths, STORE, &[0, 1, 2].map(open)).unwrap().keep();
+        let merged = Segment::open(&paths.segment(DAY, meta.uuid), STORE).unwrap();
+        assert_eq!(plain(&read_all(&merged).unwrap()), plain(&batch));
+        assert!(meta.bytes.abs_diff(whole.meta.bytes) < 200, "{} bytes against {}", meta.bytes, whole.meta.bytes);
     }
 }
 

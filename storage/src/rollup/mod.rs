@@ -12,5 +12,6 @@ mod seal;
 pub use apply::OTHER;
 pub(crate) use apply::Tiers;
 pub(crate) use expected::{Expected, Place};
+pub(crate) use pass::Sealing;
 pub use pass::{TickError, TickReport};
 pub(crate) use seal::{listed, seal_days};

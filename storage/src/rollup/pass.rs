@@ -21,6 +21,15 @@ const EVENTS_MAX: usize = 250_000;
 /// A pass that ended less than this ago need not be repeated.
 const FRESH_MS: u64 = 50_000;
 
+/// Which finished journals a pass seals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sealing {
+    /// Those that make a segment of a good size, or have waited long enough.
+    WhenWorthIt,
+    /// All of them.
+    Everything,
+}
+
 /// What a pass did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TickReport {
@@ -78,9 +87,14 @@ impl Store {
     /// # Errors
     /// What stopped it; everything committed before stays.
     pub fn tick(&self, now: Timestamp) -> Result<TickReport, TickError> {
-        let Some(lock) = self.lock_pass()? else {
-            return Ok(TickReport { skipped: true, ..TickReport::default() });
-        };
+        match self.lock_pass()? {
+            Some(lock) => self.pass(&lock, now, Sealing::WhenWorthIt),
+            None => Ok(TickReport { skipped: true, ..TickReport::default() }),
+        }
+    }
+
+    /// The pass itself, whose lock the caller holds.
+    pub(crate) fn pass(&self, lock: &File, now: Timestamp, sealing: Sealing) -> Result<TickReport, TickError> {
         let mut report = TickReport::default();
         let watch = Stopwatch::start();
         while self.roll_up(&mut report)? {}
@@ -88,11 +102,11 @@ impl Store {
         if self.db().exists() {
             report.buckets += self.close_due(now)?;
             report.took[1] = watch.elapsed() - report.took[0];
-            self.seal_finished(now, &mut report)?;
+            self.seal_finished(now, sealing, &mut report)?;
             report.removed = self.retain_if_due(now, Clocks::Checked)?;
             report.took[2] = watch.elapsed() - report.took[0] - report.took[1];
         }
-        self.note_pass(&lock, now)?;
+        self.note_pass(lock, now)?;
         Ok(report)
     }
 
@@ -131,7 +145,8 @@ impl Store {
         (last > Timestamp::MIN).then_some(last)
     }
 
-    fn lock_pass(&self) -> Result<Option<File>, TickError> {
+    /// Takes the lock that lets one process at a time do the upkeep; `None` when another has it.
+    pub(crate) fn lock_pass(&self) -> Result<Option<File>, TickError> {
         let path = self.paths().store_id();
         let file = fs::open_read(&path).map_err(|e| io(&path, e))?;
         Ok(fs::try_lock(&file).map_err(|e| io(&path, e))?.then_some(file))

@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable, WriteTransaction};
 
-use super::pass::{TickError, TickReport, io};
+use super::pass::{Sealing, TickError, TickReport, io};
 use crate::fs;
 use crate::journal::Reader;
 use crate::raw::{self, JournalSource, SealError, Sealed, Sources};
@@ -31,12 +31,17 @@ struct Finished {
 
 impl Store {
     /// Seals finished journals when it is worth it, and removes those that are sealed.
-    pub(super) fn seal_finished(&self, now: Timestamp, report: &mut TickReport) -> Result<(), TickError> {
+    pub(super) fn seal_finished(
+        &self,
+        now: Timestamp,
+        sealing: Sealing,
+        report: &mut TickReport,
+    ) -> Result<(), TickError> {
         let manifest = self.manifest()?;
         self.remove_sealed(&manifest)?;
         self.remove_orphans()?;
         let finished = self.finished(&manifest, report)?;
-        if !worth_it(&finished, now) {
+        if finished.is_empty() || (sealing == Sealing::WhenWorthIt && !worth_it(&finished, now)) {
             return Ok(());
         }
         let mut group: Vec<Finished> = Vec::new();

@@ -57,6 +57,13 @@ pub struct Bytes {
     pub raw: u64,
 }
 
+impl Bytes {
+    /// All of it.
+    pub const fn all(&self) -> u64 {
+        self.redb + self.journal + self.raw
+    }
+}
+
 impl Store {
     /// Counts everything.
     ///

@@ -79,6 +79,13 @@ pub enum DbError {
     },
 }
 
+/// How the name of a file begins that is going to replace the database.
+const COPY_PREFIX: &str = ".compact.redb.";
+
+fn is_copy(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(COPY_PREFIX.as_bytes()))
+}
+
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
@@ -196,13 +203,74 @@ impl Db {
     }
 
     fn open_writable(&self) -> Result<Database, DbError> {
-        match self.patiently(|| Self::builder().open(&self.path)) {
+        match self.patiently(|| self.open_current()) {
             Err(DbError::Missing { .. }) => {
                 self.create()?;
-                self.patiently(|| Self::builder().open(&self.path))
+                self.patiently(|| self.open_current())
             }
             result => result,
         }
+    }
+
+    /// Opens for writing, and makes sure that what was opened still has the name: [`Db::rewrite`] may
+    /// have put another file there between the opening and the locking. While it is open nobody can.
+    fn open_current(&self) -> Result<Database, DatabaseError> {
+        loop {
+            let before = fs::identity(&self.path).map_err(StorageError::from)?;
+            let database = Self::builder().open(&self.path)?;
+            if fs::identity(&self.path).map_err(StorageError::from)? == before {
+                return Ok(database);
+            }
+        }
+    }
+
+    /// Writes the database anew, without holes, and puts it in place of the old file if it is smaller.
+    /// Writers wait meanwhile; readers go on with the file they have open. Whoever is killed in it leaves
+    /// a hidden file, which the next rewriting removes; the caller sees to it that there is one at a time.
+    /// The answer is why it was left as it is, if it was.
+    ///
+    /// A copy was chosen over redb's compaction in place: that refuses while anybody reads, keeps new
+    /// readers out, leaves pages as empty as they are, and asks for a repair of the whole file when it is killed.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the copy not written; the old file stays in place.
+    pub fn rewrite(&self) -> Result<Option<String>, DbError> {
+        let io = |cause| DbError::Io { path: self.path.display().to_string(), cause };
+        let dir = self.path.parent().unwrap_or(Path::new("."));
+        for path in fs::list_dir(dir).map_err(io)?.into_iter().filter(|path| is_copy(path)) {
+            fs::remove_file(&path).map_err(io)?;
+        }
+        let random = crate::identity::random_u128().map_err(io)?;
+        let temporary = dir.join(format!("{COPY_PREFIX}{random:032x}"));
+        let done = self.guard(|| {
+            let database = self.open_writable()?;
+            let snapshot = database.begin_read().map_err(|e| self.error(e))?;
+            self.check_meta(&snapshot.open_table(META).map_err(|e| self.error(e))?)?;
+            self.copy_to(&snapshot, &temporary)?;
+            let len = |path: &Path| std::fs::metadata(path).map(|m| m.len()).map_err(io);
+            if len(&temporary)? < len(&self.path)? {
+                fs::rename(&temporary, &self.path).map_err(io)?;
+                fs::sync_dir(dir).map_err(io)?;
+            }
+            // The lock is given back only now that the new file has the name.
+            drop(snapshot);
+            database.close().map_err(|e| self.error(e))
+        });
+        // Gone when it was renamed; useless when it was not.
+        let _ = fs::remove_file(&temporary);
+        match done {
+            Ok(()) => Ok(None),
+            Err(error @ DbError::Busy { .. }) => Ok(Some(format!("not shrunk: {error}"))),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes all tables of `snapshot` to a new database at `path`, which needs no repair.
+    ///
+    /// # Errors
+    /// When something cannot be read or written.
+    pub fn copy_to(&self, snapshot: &ReadTransaction, path: &Path) -> Result<(), DbError> {
+        self.make_at(path, |transaction| super::copy::copy_tables(snapshot, transaction).map_err(|e| self.error(e)))
     }
 
     fn open_read_only(&self) -> Result<ReadOnlyDatabase, DbError> {
@@ -253,18 +321,26 @@ impl Db {
     }
 
     fn create_at(&self, path: &Path) -> Result<(), DbError> {
+        self.make_at(path, |transaction| {
+            {
+                let mut meta = transaction.open_table(META).map_err(|e| self.error(e))?;
+                meta.insert(META_UUID, self.uuid).map_err(|e| self.error(e))?;
+                meta.insert(META_VERSION, u128::from(FORMAT_VERSION)).map_err(|e| self.error(e))?;
+            }
+            super::create_tables(transaction).map_err(|e| self.error(e))
+        })
+    }
+
+    /// A new file at `path` with what `fill` puts into it, durable.
+    fn make_at(&self, path: &Path, fill: impl FnOnce(&WriteTransaction) -> Result<(), DbError>) -> Result<(), DbError> {
         let io = |cause| DbError::Io { path: path.display().to_string(), cause };
         let file = fs::create_new(path).map_err(io)?;
         let backend = FileBackend::new(file).map_err(|e| self.error(e))?;
-        let database = Builder::new().create_with_backend(backend).map_err(|e| self.error(e))?;
+        let mut builder = Builder::new();
+        let database = builder.set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(|e| self.error(e))?;
         let mut transaction = database.begin_write().map_err(|e| self.error(e))?;
         transaction.set_quick_repair(true);
-        {
-            let mut meta = transaction.open_table(META).map_err(|e| self.error(e))?;
-            meta.insert(META_UUID, self.uuid).map_err(|e| self.error(e))?;
-            meta.insert(META_VERSION, u128::from(FORMAT_VERSION)).map_err(|e| self.error(e))?;
-        }
-        super::create_tables(&transaction).map_err(|e| self.error(e))?;
+        fill(&transaction)?;
         transaction.commit().map_err(|e| self.error(e))?;
         database.close().map_err(|e| self.error(e))?;
         fs::open_read(path).and_then(|f| f.sync_all()).map_err(io)

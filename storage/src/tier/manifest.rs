@@ -95,6 +95,14 @@ impl<'t> ManifestWriter<'t> {
         Ok(())
     }
 
+    /// Takes out a segment that is listed as it is given.
+    pub(crate) fn unlist(&mut self, segment: &Listed) -> Result<(), DbError> {
+        match self.segments.remove((segment.day.millis(), segment.uuid)).map_err(|e| self.db.error(e))? {
+            Some(_) => Ok(()),
+            None => Err(self.db.damaged(format!("segments {:032x}", segment.uuid), "it went away during a merge")),
+        }
+    }
+
     /// Moves a journal's checkpoint on from where it was when the events were read.
     pub(crate) fn advance(&mut self, journal: JournalKey, from: Checkpoint, to: &Checkpoint) -> Result<(), DbError> {
         let now = self.load()?.checkpoint(journal);

@@ -1,0 +1,59 @@
+//! Copying a database table by table, in the order of keys: the copy has no holes and full pages.
+
+use redb::{
+    Key, ReadTransaction, ReadableTable, StorageError, TableDefinition, TableError, TableHandle, Value,
+    WriteTransaction,
+};
+
+use super::schema;
+use crate::bucket::Table;
+
+/// Tables of the layers above, see [`crate::table`].
+type Named<'n> = TableDefinition<'n, (&'static str, u64), &'static [u8]>;
+
+/// Copies every table of `from` to `to`.
+///
+/// # Errors
+/// What redb says; a table of a kind that this program does not know is an error too, so that
+/// nothing is left behind.
+pub(super) fn copy_tables(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), redb::Error> {
+    if let Some(table) = from.list_multimap_tables()?.next() {
+        return Err(TableError::TableIsMultimap(redb::MultimapTableHandle::name(&table).to_owned()).into());
+    }
+    for table in from.list_tables()? {
+        copy_table(table.name(), from, to)?;
+    }
+    Ok(())
+}
+
+/// Copies the table `name`: rows copied.
+pub(super) fn copy_table(name: &str, from: &ReadTransaction, to: &WriteTransaction) -> Result<u64, redb::Error> {
+    if let Some(table) = Table::ALL.into_iter().find(|table| table.name() == name) {
+        return copy(schema::bucket_table(table), from, to);
+    }
+    macro_rules! known {
+        ($($table:ident),*) => {
+            $(if name == schema::$table.name() {
+                return copy(schema::$table, from, to);
+            })*
+        };
+    }
+    known!(NAMES, NAME_IDS, PROVIDERS, CHECKPOINTS, SEGMENTS, SEEN_IDS, CONSUMED, DROPS, META);
+    copy(Named::new(name), from, to)
+}
+
+fn copy<K: Key + 'static, V: Value + 'static>(
+    table: TableDefinition<'_, K, V>,
+    from: &ReadTransaction,
+    to: &WriteTransaction,
+) -> Result<u64, redb::Error> {
+    let from = from.open_table(table)?;
+    let mut to = to.open_table(table)?;
+    let mut rows = 0;
+    for row in from.iter()? {
+        let (key, value): (redb::AccessGuard<'_, K>, redb::AccessGuard<'_, V>) = row.map_err(|e: StorageError| e)?;
+        to.insert(key.value(), value.value())?;
+        rows += 1;
+    }
+    Ok(rows)
+}
