@@ -14,7 +14,7 @@ use std::fmt::Write;
 use std::path::Path;
 use std::time::Duration;
 
-use ax_monitor::answer::{Answer, Value};
+use ax_monitor::answer::{Answer, Evidence, Value};
 use ax_monitor::metric::Number;
 use ax_monitor::query;
 use ax_monitor::store::AskError;
@@ -197,7 +197,7 @@ fn shown(answer: &Answer) -> String {
         if let Some((previous, _)) = &row.previous {
             write!(out, " was {}", value(*previous)).unwrap();
         }
-        if let Some([left, right]) = row.sides {
+        if let Some(Evidence { value: left, threshold: right, .. }) = row.evidence {
             write!(out, ", {} and {}", number(left), number(right)).unwrap();
         }
         out.push('\n');

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Parts of the program and the parts each may use, beside the engine's public door.
 const PROGRAM: &[(&str, &[&str])] = &[
-    ("aggregator", &[]),
+    ("aggregator", &["alerts", "query"]),
     ("alerts", &["answer", "calendar", "metric", "query"]),
     ("analysis", &["calendar"]),
     ("answer", &["analysis", "calendar", "metric", "query"]),
@@ -15,6 +15,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         "cli",
         &[
             "aggregator",
+            "alerts",
             "answer",
             "calendar",
             "collector",
@@ -31,7 +32,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
         ],
     ),
     ("collector", &[]),
-    ("dashboard", &["answer", "calendar", "error", "metric", "projection", "query"]),
+    ("dashboard", &["alerts", "answer", "calendar", "error", "metric", "projection", "query"]),
     ("demo", &[]),
     ("error", &["words"]),
     ("export", &["import", "words"]),

@@ -91,7 +91,7 @@ fn check(text: &str, answer: &Answer) {
             all.push(*value);
             all.extend(points);
         }
-        all.extend(row.sides.into_iter().flatten().map(Value::Number));
+        all.extend(row.evidence.iter().flat_map(|e| [e.value, e.threshold]).map(Value::Number));
         for value in all {
             let number = value.number().map_or(0.0, Number::to_f64);
             assert!(number.is_finite(), "{text}: {value:?}");

@@ -6,8 +6,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use ax_storage::clock::{Clock, SystemClock};
-use ax_storage::time::{Timestamp, Zone};
+use ax_storage::time::{MINUTE_MS, Timestamp, Zone};
 use ax_storage::{OpenError, Store, TickReport};
+
+use super::{Config, When, pass};
+use crate::alerts;
+
+/// Minutes are judged five seconds after their end, at the earliest.
+const AFTER_MINUTE_MS: u64 = 6_000;
 
 /// How a [`Monitor`] works.
 #[derive(Clone)]
@@ -17,13 +23,15 @@ pub struct Options {
     /// Zone whose midnights cut the days of a store that is made here; `None` = the system's. A store
     /// that exists keeps its own.
     pub zone: Option<Zone>,
+    /// What passes judge by.
+    pub config: Config,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), zone: None, clock: Arc::new(SystemClock) }
+        Self { every: Duration::from_secs(60), zone: None, config: Config::default(), clock: Arc::new(SystemClock) }
     }
 }
 
@@ -34,6 +42,8 @@ pub struct Status {
     pub passes: u64,
     /// What the last one did.
     pub last: Option<TickReport>,
+    /// What judging the rules came to in it.
+    pub alerts: Option<alerts::Report>,
     /// Why the last one failed, if it did. The next one tries again.
     pub error: Option<String>,
 }
@@ -109,13 +119,14 @@ impl Drop for Monitor {
 
 fn run(store: &Store, options: &Options, shared: &Shared) {
     loop {
-        let result = store.tick_if_due(options.clock.now());
+        let result = pass(store, &options.config, When::Due, options.clock.now());
         let mut state = shared.lock();
         match result {
-            Ok(report) => {
-                state.status.passes += u64::from(!report.skipped);
-                state.status.last = Some(report);
-                state.status.error = None;
+            Ok(done) => {
+                state.status.passes += u64::from(!done.tick.skipped);
+                state.status.last = Some(done.tick);
+                state.status.alerts = Some(done.alerts);
+                state.status.error = (!done.problems.is_empty()).then(|| done.problems.join("; "));
             }
             Err(error) => state.status.error = Some(error.to_string()),
         }
@@ -128,8 +139,10 @@ fn run(store: &Store, options: &Options, shared: &Shared) {
     }
 }
 
-/// Time to the next multiple of `every`, so that the passes of several processes meet and one wins.
+/// Time to the next multiple of `every`, so that the passes of several processes meet and one wins; of
+/// whole minutes a little later, when rules may judge the minute.
 fn until_next(now: Timestamp, every: Duration) -> Duration {
     let every_ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1);
-    Duration::from_millis(every_ms - now.millis() % every_ms)
+    let after_ms = if every_ms >= MINUTE_MS { AFTER_MINUTE_MS } else { 0 };
+    Duration::from_millis(every_ms - now.minus_ms(after_ms).millis() % every_ms)
 }

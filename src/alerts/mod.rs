@@ -7,6 +7,8 @@
 //! [`step`] is pure and knows no clock: the minute that is judged is handed in. Upkeep and the replay of
 //! history call the same function.
 
+mod evaluate;
+mod judge;
 pub mod notify;
 mod rule;
 mod state;
@@ -14,6 +16,8 @@ pub mod table;
 
 use bincode::{Decode, Encode};
 
+pub use evaluate::{Change, Report, check, evaluate, minute_of, sync};
+pub use judge::{Judged, Surroundings, judge};
 pub use rule::{HOLD_MS_MAX, NAME_MAX, Rule, RuleError, Severity, duration};
 pub use state::{
     Acknowledged, Evaluation, Evidence, Instance, Labels, Outcome, Phase, Reason, Transition, episode_id, step,

@@ -91,7 +91,7 @@ pub struct Instance {
     pub episode: Option<Episode>,
     /// Since when the condition is unknown, and in how many minutes.
     pub unknown: Option<(u64, u32)>,
-    /// The last judged minute that knew the group.
+    /// The last judged minute with events of the group.
     pub seen_ms: u64,
     /// What the last judged minute said.
     pub evidence: Evidence,
@@ -232,7 +232,9 @@ pub fn step(rule: &Rule, mut state: Instance, now: &Evaluation, now_ms: u64) -> 
     match now.truth {
         Some(truth) => {
             state.unknown = None;
-            state.seen_ms = now_ms;
+            if now.evidence.count > 0 {
+                state.seen_ms = now_ms;
+            }
             if truth {
                 holds(rule, &mut state, now, now_ms, &mut all)
             } else {

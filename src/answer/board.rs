@@ -178,6 +178,8 @@ fn keys(question: &Question, series: &[Series]) -> Vec<Vec<Box<str>>> {
         let groups = series.get(selected.asked).map_or(&[][..], |s| s.groups.as_slice());
         all.extend(groups.iter().map(|g| key(selected, g)));
     }
+    let width = question.group.as_ref().map_or(0, Vec::len);
+    all.extend(question.known.iter().filter(|labels| labels.len() == width).cloned());
     all.into_iter().collect()
 }
 
@@ -227,9 +229,13 @@ fn rests_on(node: &Node, all: &mut BTreeSet<usize>) {
             all.insert(*i);
         }
         Node::Neg(inner) | Node::Not(inner) => rests_on(inner, all),
-        Node::Arith { left, right, .. } | Node::Cmp(_, left, right) => {
+        Node::Arith { left, right, .. } => {
             rests_on(left, all);
             rests_on(right, all);
+        }
+        Node::Cmp(comparison) => {
+            rests_on(&comparison.left, all);
+            rests_on(&comparison.right, all);
         }
         Node::Judged(list) => all.extend(list.iter().map(|j| j.now)),
         Node::Bool(_, list) => list.iter().for_each(|n| rests_on(n, all)),

@@ -3,7 +3,7 @@
 use super::board::Board;
 use super::value::{Value, arithmetic, compare, joined};
 use crate::metric::Number;
-use crate::query::planner::{Judged, Node};
+use crate::query::planner::{Comparison, Node};
 
 impl Board<'_> {
     /// Calculates; trees are at most 128 deep.
@@ -16,32 +16,29 @@ impl Board<'_> {
             Node::Usual(usual) => Value::Number(self.usual(usual, key)),
             Node::Trend(select) => Value::Number(self.trend(*select, key)),
             Node::Anomaly { points, history, sensitivity } => {
-                Value::Truth(self.anomaly(*points, *history, *sensitivity, key))
+                Value::Truth(self.anomaly(*points, *history, *sensitivity, key).map(|judged| judged.found))
             }
             Node::Neg(inner) => Value::Number(number(inner).and_then(Number::negated)),
             Node::Arith { op, milli, left, right } => {
                 Value::Number(number(left).zip(number(right)).and_then(|(a, b)| arithmetic(*op, a, b, *milli)))
             }
-            Node::Cmp(op, left, right) => {
-                Value::Truth(number(left).zip(number(right)).map(|(a, b)| compare(*op, a, b)))
-            }
+            Node::Cmp(comparison) => Value::Truth(self.compared(comparison, key, step)),
             Node::Judged(windows) => Value::Truth(self.judged(windows, key)),
             Node::Bool(op, list) => Value::Truth(joined(*op, list.iter().map(|n| self.value(n, key, step).truth()))),
             Node::Not(inner) => Value::Truth(self.value(inner, key, step).truth().map(|t| !t)),
         }
     }
 
-    /// Both sides of a comparison over the window. Of a judged one those of the window on which it is
-    /// true, else of the longest.
-    pub(super) fn sides(&self, node: &Node, key: usize) -> Option<[Option<Number>; 2]> {
-        let number = |node: &Node| self.value(node, key, None).number();
-        match node {
-            Node::Cmp(_, left, right) => Some([number(left), number(right)]),
-            Node::Judged(windows) => {
-                let due = windows.iter().find(|w| self.judge(w, key) == Some(true));
-                due.or_else(|| windows.last()).map(|Judged { left, right, .. }| [number(left), number(right)])
-            }
-            _ => None,
-        }
+    /// Whether a comparison holds; one that rests on too few events does not count.
+    fn compared(&self, c: &Comparison, key: usize, step: Option<usize>) -> Option<bool> {
+        let number = |node: &Node| self.value(node, key, step).number();
+        let truth = number(&c.left).zip(number(&c.right)).map(|(a, b)| compare(c.op, a, b))?;
+        let few = c.min_events > 0 && self.fewest(&c.selects, key, step) < c.min_events;
+        Some(if few { c.negated } else { truth })
+    }
+
+    /// Events behind the metric that has fewest.
+    pub(super) fn fewest(&self, selects: &[usize], key: usize, step: Option<usize>) -> u64 {
+        selects.iter().map(|select| self.events(*select, key, step)).min().unwrap_or(u64::MAX)
     }
 }

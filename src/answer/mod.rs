@@ -7,6 +7,7 @@
 
 mod board;
 mod calculate;
+mod evidence;
 mod past;
 mod top;
 mod value;
@@ -15,9 +16,10 @@ use ax_storage::query::plan::Plan;
 use ax_storage::query::series::{Aggregate, Series, Source, StepRange};
 use ax_storage::time::{TimeRange, Timestamp};
 
-use crate::metric::{Needs, Number};
+use crate::metric::Needs;
 use crate::query::planner::{Node, Question};
 use board::Board;
+pub use evidence::Evidence;
 pub use value::{Value, compare};
 
 /// Asks a store for several plans of one view.
@@ -65,8 +67,8 @@ pub struct Row {
     pub points: Vec<Point>,
     /// The value in the window that `vs` names, and by step.
     pub previous: Option<(Value, Vec<Value>)>,
-    /// Both sides of a comparison.
-    pub sides: Option<[Option<Number>; 2]>,
+    /// What led to the truth of a condition.
+    pub evidence: Option<Evidence>,
 }
 
 /// A point of a row.
@@ -150,7 +152,7 @@ fn row(board: &Board<'_>, key: usize) -> Row {
         count: board.count(key, None),
         points,
         previous,
-        sides: board.sides(root, key),
+        evidence: board.evidence(root, key),
     }
 }
 

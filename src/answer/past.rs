@@ -8,7 +8,7 @@ use super::Run;
 use super::board::Board;
 use super::value::{compare, joined};
 use crate::analysis::binomial::{self, Counts, Tail};
-use crate::analysis::{self, Point, Profile};
+use crate::analysis::{self, Anomaly, Point, Profile};
 use crate::calendar::Calendar;
 use crate::metric::{self, Aggregation, Number};
 use crate::query::ast::BoolOp;
@@ -72,10 +72,10 @@ impl Board<'_> {
     }
 
     /// Whether the mean of the points is off the usual level by more than `sensitivity` deviations.
-    pub(super) fn anomaly(&self, points: usize, history: usize, sensitivity: f64, key: usize) -> Option<bool> {
+    pub(super) fn anomaly(&self, points: usize, history: usize, sensitivity: f64, key: usize) -> Option<Anomaly> {
         let mut all = self.points(history, key);
         all.extend(self.points(points, key));
-        analysis::anomaly(&all, sensitivity, &self.calendar()).ok().map(|judged| judged.found)
+        analysis::anomaly(&all, sensitivity, &self.calendar()).ok()
     }
 
     /// Change over the steps of a metric, as a share of its median.
@@ -88,6 +88,11 @@ impl Board<'_> {
     /// level is, or when there are no events in any.
     pub(super) fn judged(&self, windows: &[Judged], key: usize) -> Option<bool> {
         let longest = windows.last()?;
+        if windows.iter().all(|w| self.events(w.now, key, None) < w.min_events)
+            && self.events(longest.now, key, None) > 0
+        {
+            return Some(longest.negated);
+        }
         if self.pooled(longest.past, key).is_none() || self.events(longest.now, key, None) == 0 {
             return None;
         }
@@ -104,15 +109,25 @@ impl Board<'_> {
         if !compare(window.op, left, right) {
             return Some(false);
         }
-        let (now, past) = match self.aggregation(window.now) {
+        let (now, past) = self.tested(window, key)?;
+        Some(chance(window, now, past) < binomial::SIGNIFICANT)
+    }
+
+    /// How many of how many were too much, in a window and in the past.
+    fn tested(&self, window: &Judged, key: usize) -> Option<(Counts, Counts)> {
+        match self.aggregation(window.now) {
             Some(Aggregation::Quantile(_)) => {
                 let bound = self.bound(window, key)?;
-                (self.above(window.now, key, bound)?, self.above(window.past, key, bound)?)
+                Some((self.above(window.now, key, bound)?, self.above(window.past, key, bound)?))
             }
-            _ => (self.share(window.now, key)?, self.share(window.past, key)?),
-        };
-        let tail = if window.upper { Tail::Upper } else { Tail::Lower };
-        Some(binomial::chance(now, past, tail) < binomial::SIGNIFICANT)
+            _ => Some((self.share(window.now, key)?, self.share(window.past, key)?)),
+        }
+    }
+
+    /// How likely chance alone gives what a window shows, and how many of how many were too much in it.
+    pub(super) fn significance(&self, window: &Judged, key: usize) -> Option<(f64, (u64, u64))> {
+        let (now, past) = self.tested(window, key)?;
+        Some((chance(window, now, past), (now.hits, now.of)))
     }
 
     /// How many of how many events make up a ratio.
@@ -150,7 +165,7 @@ impl Board<'_> {
         metric.zip(self.numbers(select, key, Some(own_step))).map_or(0, |(m, numbers)| metric::count(m, &numbers))
     }
 
-    fn window(&self, select: usize) -> Option<TimeRange> {
+    pub(super) fn window(&self, select: usize) -> Option<TimeRange> {
         let asked = self.question.selects.get(select)?.asked;
         self.question.asked.get(asked).map(|asked| asked.plan.range)
     }
@@ -158,6 +173,10 @@ impl Board<'_> {
     fn calendar(&self) -> Calendar<'_> {
         Calendar::new(&self.question.zone)
     }
+}
+
+fn chance(window: &Judged, now: Counts, past: Counts) -> f64 {
+    binomial::chance(now, past, if window.upper { Tail::Upper } else { Tail::Lower })
 }
 
 /// Asks the plans of judged percentiles again, now that it is known which values are too large: the

@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::civil::Weekday;
 use serde::Deserialize;
 
+use crate::cli::rules::RuleTable;
 use crate::error::{Failure, Kind, Result, plain};
 use crate::words::nearest;
 
@@ -13,6 +14,9 @@ use crate::words::nearest;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
     pub display: Display,
+    /// Alert rules; each is checked when it is used, so that a bad one leaves the others alone.
+    #[serde(rename = "rule")]
+    pub rules: Vec<RuleTable>,
 }
 
 /// How answers look.
@@ -67,7 +71,24 @@ pub(crate) enum Color {
 }
 
 /// Every word that can stand before `=` or in `[]`, for suggestions.
-const KEYS: &[&str] = &["display", "timezone", "week_start", "range", "color"];
+const KEYS: &[&str] = &[
+    "display",
+    "timezone",
+    "week_start",
+    "range",
+    "color",
+    "rule",
+    "name",
+    "when",
+    "for",
+    "keep_firing_for",
+    "severity",
+    "channels",
+    "min_events",
+    "renotify",
+    "enabled",
+    "tz",
+];
 
 /// What `config init` writes.
 pub(crate) const TEMPLATE: &str = "\
@@ -85,6 +106,34 @@ pub(crate) const TEMPLATE: &str = "\
 
 # auto, always or never
 # color = \"auto\"
+
+# Alerts. `ax monitor alerts create` makes them too; those of this file are changed here only.
+# Try one on your history first: ax monitor alerts test --when 'error_rate > baseline * 3'
+
+# [[rule]]
+# name = \"slow\"
+# when = \"avg(latency) > 2000\"
+# for = \"5m\"
+
+# [[rule]]
+# name = \"errors\"
+# when = \"error_rate > baseline * 3\"
+# for = \"1m\"
+# severity = \"critical\"
+
+# [[rule]]
+# name = \"budget\"
+# when = \"monthly_spend >= budget * 0.8\"
+
+# [[rule]]
+# name = \"cache\"
+# when = \"hit_rate < 50%\"
+# for = \"30m\"
+# severity = \"info\"
+
+# [[rule]]
+# name = \"limits\"
+# when = \"denied / (allowed + denied) > 5%\"
 ";
 
 /// Reads a file; one that is not there is the default.
@@ -120,7 +169,7 @@ fn explain(error: &toml::de::Error, text: &str, name: &str) -> Failure {
     let failure = Failure::usage(format!("{name}, line {line}: {message}"));
     match nearest(word, KEYS.iter().copied()) {
         Some(key) if unknown => failure.hint(format!("did you mean {key}?")),
-        None if unknown => failure.hint(format!("settings are {}", KEYS[1..].join(", "))),
+        None if unknown => failure.hint(format!("settings are {}", KEYS[1..5].join(", "))),
         _ => failure,
     }
 }

@@ -323,6 +323,20 @@ impl Context {
         }
     }
 
+    /// What an upkeep pass needs to know of the settings.
+    ///
+    /// # Errors
+    /// When the settings are wrong.
+    pub(crate) fn upkeep(&self) -> Result<crate::aggregator::Config> {
+        let config = self.config()?;
+        let (rules, bad) = crate::cli::rules::of_file(config);
+        for failure in bad {
+            self.warn("rule", failure.message);
+        }
+        let week_start = config.display.week_start.unwrap_or_default().weekday();
+        Ok(crate::aggregator::Config { zone: Some(self.zone()?.clone()), week_start, rules: Some(rules) })
+    }
+
     /// The store, or `None` where there is none yet.
     ///
     /// # Errors

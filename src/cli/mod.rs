@@ -6,6 +6,7 @@ mod config;
 mod context;
 mod interrupt;
 mod panic;
+mod rules;
 mod screen;
 mod text;
 mod time;

@@ -76,8 +76,13 @@ pub enum ValueUnit {
 impl ValueUnit {
     /// The unit of a checked expression; `None` = it is true or false.
     pub fn of(dim: Option<Dim>) -> Self {
-        let Some(dim) = dim else { return Self::Bool };
-        match &*dim.json_name() {
+        dim.map_or(Self::Bool, |dim| Self::named(&dim.json_name()))
+    }
+
+    /// The unit that JSON calls `name`.
+    pub fn named(name: &str) -> Self {
+        match name {
+            "bool" => Self::Bool,
             "ms" => Self::Of(Unit::Time),
             "usd" => Self::Of(Unit::Money),
             "1/s" => Self::Of(Unit::PerSecond),

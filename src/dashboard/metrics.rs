@@ -74,10 +74,10 @@ fn row_view(question: &Question, answer: &Answer, row: &Row) -> RowView {
         labels: Labels::of(question.group.as_deref().unwrap_or_default(), &row.labels),
         value: value(row.value),
         previous: row.previous.as_ref().map(|(value, _)| Previous(value.number())),
-        evidence: row.sides.map(|[current, threshold]| Evidence {
-            current,
-            threshold,
-            unit: ValueUnit::of(question.compared),
+        evidence: row.evidence.as_ref().filter(|_| question.compared.is_some()).map(|e| Evidence {
+            current: e.value,
+            threshold: e.threshold,
+            unit: ValueUnit::of(e.dim),
         }),
         count: row.count,
         points: question.step.map(|_| answer.steps.iter().zip(&row.points).enumerate().map(point).collect()),

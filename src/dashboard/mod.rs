@@ -3,6 +3,7 @@
 //! Each view comes in two pure steps: a question gives plans with absolute times, and the series
 //! that answer them give the view. `--json` prints the view itself; screens draw the same view.
 
+mod alerts;
 mod answer;
 mod catalogue;
 mod empty;
@@ -18,6 +19,7 @@ use ax_storage::query::plan::{Filter, Label};
 use ax_storage::time::{TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+pub use alerts::AlertNumbers;
 pub use answer::{
     Change, Evidence, MetricsView, PointView, Previous, PreviousWindow, RowView, SourceView, Summary, Value, ValueUnit,
 };

@@ -1,5 +1,6 @@
 //! Views as text. Width, colour and signs are decided once, elsewhere, and passed in.
 
+mod alerts;
 mod axis;
 mod catalogue;
 mod chart;
@@ -16,6 +17,7 @@ mod table;
 mod text;
 mod when;
 
+pub use alerts::alert_numbers;
 pub use catalogue::catalogue;
 pub use empty::empty;
 pub use events::{event_lines, events};

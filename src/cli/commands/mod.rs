@@ -22,6 +22,8 @@ mod store;
 mod threshold;
 mod tick;
 
+pub(crate) use asking::refused;
+
 use crate::cli::args::Command;
 use crate::cli::context::Context;
 use crate::error::Result;

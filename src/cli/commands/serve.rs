@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
+use ax_storage::Store;
 use ax_storage::clock::{Clock, Stopwatch, SystemClock};
 use ax_storage::time::MINUTE_MS;
-use ax_storage::{Store, TickReport};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use crate::aggregator::{self, Pass, When};
 use crate::cli::commands::tick::{TickView, did_nothing, sentence};
 use crate::cli::context::Context;
 use crate::error::{Failure, Kind, Result, escaped, exit};
 
-/// A pass begins so long after the whole minute: the events of the last minute are on disk then.
-const AFTER_MINUTE_MS: u64 = 3_000;
+/// A pass begins so long after the whole minute: its events are on disk then, and rules may judge it.
+const AFTER_MINUTE_MS: u64 = 6_000;
 /// A pass under way when the signal comes may take so long; then it is cut off, which does no harm.
 const PATIENCE: Duration = Duration::from_millis(700);
 
@@ -38,7 +39,9 @@ async fn serve(context: &Context, store: &Store) -> Result<u8> {
         let watch = Stopwatch::start();
         let now = context.clock();
         let theirs = store.clone();
-        let pass: JoinHandle<_> = spawn_blocking(move || theirs.tick_if_due(now).map_err(Failure::from));
+        let config = context.upkeep()?;
+        let work = move || aggregator::pass(&theirs, &config, When::Due, now).map_err(Failure::from);
+        let pass: JoinHandle<_> = spawn_blocking(work);
         let result = tokio::select! {
             result = pass => result.unwrap_or_else(|e| Err(Failure::new(Kind::Bug, e))),
             code = stop.wait() => return Ok(code),
@@ -64,19 +67,21 @@ async fn serve(context: &Context, store: &Store) -> Result<u8> {
 }
 
 /// Prints a pass that did something.
-fn tell(context: &Context, report: &TickReport, took: Duration) -> Result<()> {
-    if did_nothing(report) {
+fn tell(context: &Context, pass: &Pass, took: Duration) -> Result<()> {
+    if did_nothing(pass) {
         return Ok(());
     }
     let now = context.clock();
     if context.json() {
-        return context.print_json(&TickView::new(report, now, took, Vec::new()));
+        return context.print_json(&TickView::new(pass, now, took, Vec::new()));
     }
-    for problem in &report.problems {
-        context.warn("damaged_journal", problem);
+    for problem in pass.tick.problems.iter().chain(&pass.problems) {
+        context.warn("upkeep", problem);
     }
     context.show_warnings();
-    context.print(&format!("{}  {}", &now.to_string()[..19].replace('T', " "), sentence(report)))
+    let time = now.to_string()[..19].replace('T', " ");
+    let lines = sentence(pass, &context.style()?);
+    context.print(&lines.lines().map(|line| format!("{time}  {line}\n")).collect::<String>())
 }
 
 /// The time to the next whole minute and a few seconds; by the system's clock, which may jump.

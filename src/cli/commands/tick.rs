@@ -6,10 +6,13 @@ use ax_storage::TickReport;
 use ax_storage::time::Timestamp;
 use serde::Serialize;
 
+use crate::aggregator::{self, Pass, When};
+use crate::alerts::{Change, Outcome};
 use crate::cli::context::Context;
 use crate::cli::text::{count, counted};
-use crate::dashboard::Warning;
-use crate::error::Result;
+use crate::dashboard::{AlertNumbers, Warning};
+use crate::error::{Result, escaped};
+use crate::render::{self, Style};
 
 /// What a pass did, as `tick` and `serve` print it.
 #[derive(Serialize)]
@@ -22,14 +25,26 @@ pub(crate) struct TickView<'a> {
     sealed_events: u64,
     removed_events: u64,
     removed_buckets: u64,
-    problems: &'a [String],
+    alerts: AlertsView,
+    problems: Vec<&'a String>,
     elapsed_ms: u64,
     warnings: Vec<Warning>,
 }
 
+/// What judging the rules came to.
+#[derive(Serialize)]
+struct AlertsView {
+    minutes: u64,
+    rules: usize,
+    fired: usize,
+    resolved: usize,
+}
+
 impl<'a> TickView<'a> {
-    /// The view of `report`, which came about at `now`.
-    pub(crate) fn new(report: &'a TickReport, now: Timestamp, took: Duration, warnings: Vec<Warning>) -> Self {
+    /// The view of `pass`, which ran at `now`.
+    pub(crate) fn new(pass: &'a Pass, now: Timestamp, took: Duration, warnings: Vec<Warning>) -> Self {
+        let report = &pass.tick;
+        let changed = |outcome| pass.alerts.changes.iter().filter(|c| c.what.outcome == outcome).count();
         Self {
             schema: "ax.monitor.tick/1",
             generated_at: now.to_string(),
@@ -39,7 +54,13 @@ impl<'a> TickView<'a> {
             sealed_events: report.sealed_events,
             removed_events: report.removed.events,
             removed_buckets: report.removed.buckets(),
-            problems: &report.problems,
+            alerts: AlertsView {
+                minutes: pass.alerts.minutes,
+                rules: pass.alerts.rules,
+                fired: changed(Outcome::Firing),
+                resolved: changed(Outcome::Resolved),
+            },
+            problems: report.problems.iter().chain(&pass.problems).collect(),
             elapsed_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             warnings,
         }
@@ -49,24 +70,49 @@ impl<'a> TickView<'a> {
 /// Runs the pass.
 pub(crate) fn run(context: &Context) -> Result<u8> {
     let store = context.existing_store()?;
-    let report = store.tick(context.clock())?;
-    for problem in &report.problems {
+    let pass = aggregator::pass(&store, &context.upkeep()?, When::Now, context.clock())?;
+    for problem in &pass.tick.problems {
         context.warn("damaged_journal", problem);
     }
+    for problem in &pass.problems {
+        context.warn("upkeep", problem);
+    }
     if context.json() {
-        context.print_json(&TickView::new(&report, context.now(), context.elapsed(), context.take_warnings()))?;
+        context.print_json(&TickView::new(&pass, context.now(), context.elapsed(), context.take_warnings()))?;
     } else {
-        context.print(&sentence(&report))?;
+        context.print(&sentence(&pass, &context.style()?))?;
     }
     Ok(0)
 }
 
-/// What a pass did, in a line.
-pub(crate) fn sentence(report: &TickReport) -> String {
+/// What a pass did, a line a thing.
+pub(crate) fn sentence(pass: &Pass, style: &Style) -> String {
+    let mut out = rolled_up(&pass.tick);
+    if !pass.alerts.changes.is_empty() && ticked_nothing(&pass.tick) {
+        out.clear();
+    }
+    for change in &pass.alerts.changes {
+        out += &line(change, style);
+    }
+    out
+}
+
+/// `firing  warning  slow{provider=openai}  2150 against 2000 ms`
+fn line(change: &Change, style: &Style) -> String {
+    let what = &change.what;
+    let labels: Vec<String> = what.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(", ")) };
+    let (value, threshold) = render::alert_numbers(&AlertNumbers::of(&what.evidence), style);
+    let text =
+        format!("{}  {}  {}{labels}  {value} against {threshold}", what.outcome.word(), change.severity, change.rule);
+    escaped(&text) + "\n"
+}
+
+fn rolled_up(report: &TickReport) -> String {
     if report.skipped {
         return "Another process is doing it.\n".to_owned();
     }
-    if did_nothing(report) {
+    if ticked_nothing(report) {
         return "Nothing to do: everything is rolled up.\n".to_owned();
     }
     format!(
@@ -88,7 +134,11 @@ fn removed(report: &TickReport) -> String {
 }
 
 /// Whether a pass has nothing to tell.
-pub(crate) fn did_nothing(report: &TickReport) -> bool {
+pub(crate) fn did_nothing(pass: &Pass) -> bool {
+    ticked_nothing(&pass.tick) && pass.alerts.changes.is_empty() && pass.problems.is_empty()
+}
+
+fn ticked_nothing(report: &TickReport) -> bool {
     report.skipped
         || (report.events == 0
             && report.buckets == 0

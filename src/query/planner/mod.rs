@@ -14,7 +14,7 @@ use ax_storage::query::plan::{Label, STEPS_MAX, Step};
 use ax_storage::time::{DAY_MS, TimeRange, Timestamp};
 
 pub use filter::{lower, measure, needs_events};
-pub use question::{Asked, Bound, Judged, Node, Question, Selected, Usual, Versus};
+pub use question::{Asked, Bound, Comparison, Judged, Node, Question, Selected, Usual, Versus};
 
 use super::ast::{
     ArithOp, At, Calendar as Word, Expr, Filter, Kind, Num, Period, Range, Ref, Select, Versus as VersusClause,
@@ -86,6 +86,25 @@ impl Outside for Nothing {
 /// What only shows with times: too many steps, budgets that several fit. The span is that of the
 /// query's text.
 pub fn plan(expr: &Expr, ask: &Ask<'_>) -> Result<Question, ParseError> {
+    plan_guarded(expr, ask, None)
+}
+
+/// How many events a comparison of an alert needs to count.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Guard {
+    /// As the rule says it; `None` = 20 for ratios and percentiles, else 0.
+    pub min_events: Option<u64>,
+}
+
+/// Plans the condition of an alert: comparisons that rest on too few events do not count.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_alert(expr: &Expr, ask: &Ask<'_>, guard: Guard) -> Result<Question, ParseError> {
+    plan_guarded(expr, ask, Some(guard))
+}
+
+fn plan_guarded(expr: &Expr, ask: &Ask<'_>, guard: Option<Guard>) -> Result<Question, ParseError> {
     let checked = check::infer(expr, Scope { of: expr })?;
     let mut planner = Planner {
         ask: *ask,
@@ -94,6 +113,8 @@ pub fn plan(expr: &Expr, ask: &Ask<'_>) -> Result<Question, ParseError> {
         group: checked.group.clone().unwrap_or_default(),
         first: None,
         notes: Vec::new(),
+        guard,
+        negated: false,
     };
     let only = match &expr.kind {
         Kind::Select(select) => Some(select.as_ref()),
@@ -126,6 +147,7 @@ pub fn plan(expr: &Expr, ask: &Ask<'_>) -> Result<Question, ParseError> {
         only: only.cloned(),
         summary,
         notes: planner.notes,
+        known: Vec::new(),
     })
 }
 
@@ -170,6 +192,10 @@ struct Planner<'a> {
     /// The first metric's window.
     first: Option<TimeRange>,
     notes: Vec<String>,
+    /// It is the condition of an alert.
+    guard: Option<Guard>,
+    /// Behind an odd number of NOTs.
+    negated: bool,
 }
 
 impl Planner<'_> {
@@ -211,7 +237,12 @@ impl Planner<'_> {
                 let list: Result<_, _> = list.iter().map(|e| self.node(e, Frame::of(e))).collect();
                 Node::Bool(*op, list?)
             }
-            Kind::Not(inner) => Node::Not(Box::new(self.node(inner, Frame::of(inner))?)),
+            Kind::Not(inner) => {
+                self.negated = !self.negated;
+                let inner = self.node(inner, Frame::of(inner))?;
+                self.negated = !self.negated;
+                Node::Not(Box::new(inner))
+            }
         })
     }
 

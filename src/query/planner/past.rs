@@ -3,8 +3,8 @@
 use ax_storage::query::plan::{Label, Step};
 use ax_storage::time::{DAY_MS, HOUR_MS, MINUTE_MS, TimeRange};
 
-use super::question::{Bound, Judged, Node, Usual};
-use super::{Frame, Planner, few_steps, step_of, step_of_ms};
+use super::question::{Bound, Comparison, Judged, Node, Usual};
+use super::{Frame, Planner, compared, few_steps, step_of, step_of_ms};
 use crate::metric::{Aggregation, Allowed};
 use crate::query::ast::{ArithOp, CmpOp, Detect, Detector, Expr, Filter, Kind, Ref, Select};
 use crate::query::check::Scope;
@@ -41,9 +41,10 @@ impl Planner<'_> {
         let past = baseline(a).or_else(|| baseline(b)).filter(|_| !matches!(op, CmpOp::Eq | CmpOp::Ne));
         let select = past.map(|_| Scope { of: expr }.only(expr.span)).transpose()?.filter(|s| is_pooled(s));
         let (Some(past), Some(select)) = (past, select) else {
-            let frame = Frame::of(expr);
-            return Ok(Node::Cmp(op, Box::new(self.node(a, frame)?), Box::new(self.node(b, frame)?)));
+            return self.plain_comparison(expr, op, a, b);
         };
+        let dim = compared(expr)?;
+        let min_events = self.guard.and_then(|g| g.min_events).unwrap_or(MIN_EVENTS);
         let windows = self.judged_windows(select, expr)?;
         let longest = windows.last().copied().unwrap_or(self.ask.window);
         self.first.get_or_insert(longest);
@@ -61,9 +62,23 @@ impl Planner<'_> {
             let now = self.add(select, window, None);
             let frame = Frame { scope: expr, judged: Some((now, past)) };
             let (left, right) = (self.node(a, frame)?, self.node(b, frame)?);
-            all.push(Judged { op, left, right, now, past, bound, upper, min_events: MIN_EVENTS });
+            let negated = self.negated;
+            all.push(Judged { op, left, right, now, past, bound, upper, min_events, negated, dim });
         }
         Ok(Node::Judged(all))
+    }
+
+    fn plain_comparison(&mut self, expr: &Expr, op: CmpOp, a: &Expr, b: &Expr) -> Result<Node, ParseError> {
+        let frame = Frame::of(expr);
+        let (left, right) = (self.node(a, frame)?, self.node(b, frame)?);
+        let mut selects = Vec::new();
+        each_select(&left, &mut |i| selects.push(i));
+        each_select(&right, &mut |i| selects.push(i));
+        let mut noisy = false;
+        expr.each_select(&mut |select| noisy |= is_pooled(select));
+        let min_events = self.guard.map_or(0, |g| g.min_events.unwrap_or(if noisy { MIN_EVENTS } else { 0 }));
+        let (dim, negated) = (compared(expr)?, self.negated);
+        Ok(Node::Cmp(Box::new(Comparison { op, left, right, dim, selects, min_events, negated })))
     }
 
     /// A written window is the only one; else the last minutes up to an hour, the longest one last.
@@ -145,6 +160,19 @@ impl Planner<'_> {
             .every
             .map_or_else(|| step_of_ms((window.millis() / TREND_STEPS).max(1)), |every| step_of(every.value));
         Ok(Node::Trend(self.add(select, window, Some(step))))
+    }
+}
+
+/// Calls `each` with every metric that a calculation rests on, without those of the past.
+fn each_select(node: &Node, each: &mut dyn FnMut(usize)) {
+    match node {
+        Node::Select(i) | Node::Trend(i) => each(*i),
+        Node::Neg(inner) => each_select(inner, each),
+        Node::Arith { left, right, .. } => {
+            each_select(left, each);
+            each_select(right, each);
+        }
+        _ => {}
     }
 }
 

@@ -43,6 +43,8 @@ pub struct Question {
     pub summary: Option<(Measure, usize)>,
     /// What a reader of the answer should know.
     pub notes: Vec<String>,
+    /// Groups that get a row even when there are no events of theirs, by the values of their labels.
+    pub known: Vec<Vec<Box<str>>>,
 }
 
 /// A plan with what it brings.
@@ -115,7 +117,7 @@ pub enum Node {
         right: Box<Node>,
     },
     /// A comparison.
-    Cmp(CmpOp, Box<Node>, Box<Node>),
+    Cmp(Box<Comparison>),
     /// A comparison with the usual level that must also be no coincidence: true when it is on one of
     /// these windows.
     Judged(Vec<Judged>),
@@ -123,6 +125,25 @@ pub enum Node {
     Bool(BoolOp, Vec<Node>),
     /// NOT x.
     Not(Box<Node>),
+}
+
+/// A comparison of two numbers.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// How.
+    pub op: CmpOp,
+    /// Left.
+    pub left: Node,
+    /// Right.
+    pub right: Node,
+    /// What both measure.
+    pub dim: Option<Dim>,
+    /// The metrics in it.
+    pub selects: Vec<usize>,
+    /// So many events must lie in the window of each, or it does not count.
+    pub min_events: u64,
+    /// It stands behind an odd number of NOTs: what does not count is true then.
+    pub negated: bool,
 }
 
 /// How the usual level of a metric comes about.
@@ -161,8 +182,12 @@ pub struct Judged {
     pub bound: Bound,
     /// Too much is the question; else too little.
     pub upper: bool,
-    /// So many events must lie in the window.
+    /// So many events must lie in the window, or the comparison does not count.
     pub min_events: u64,
+    /// It stands behind an odd number of NOTs: what does not count is true then.
+    pub negated: bool,
+    /// What both sides measure.
+    pub dim: Option<Dim>,
 }
 
 /// Which side of a comparison is the bound of a metric that stands alone on the other.

@@ -1,0 +1,1 @@
+//! The pass over all rules, over a store on a manual clock.

@@ -1,0 +1,228 @@
+//! Alerts over small stores: scripts of "load these events, judge minute after minute, expect this".
+//!
+//! ```text
+//! load 60 every 1m from 2025-11-10T10:00:00Z provider=a latency=100,200   values go round
+//! rule slow p95(latency) > 150ms for 2m                                    flags before the condition
+//! judge 2025-11-10T10:30:00Z 5                                             five minutes from then on
+//! = 10:32 slow firing told 200 against 150, 5 events
+//! ```
+//! `quiet` skips minutes without judging them, `ack`, `silence RULE MINUTES` and `drop RULE` do what
+//! people do. `AX_UPDATE=1` writes what happens into the scripts.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::fmt::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use ax_monitor::alerts::table::{RULES, SILENCES, STATES, Silence, Stored};
+use ax_monitor::alerts::{self, Acknowledged, Change, Rule, Severity, Surroundings};
+use ax_monitor::metric::Number;
+use ax_monitor::query::planner::Nothing;
+use ax_monitor::{Cache, Collector, Event, NanoUsd, Outcome, RateLimit, Request, Timestamp};
+use ax_storage::Store;
+use ax_storage::tier::db::DbError;
+use ax_storage::time::Zone;
+use jiff::civil::Weekday;
+
+const MINUTE_MS: u64 = 60_000;
+
+#[test]
+fn scripts_happen_as_they_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/alerts");
+    let mut scripts: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|e| e.unwrap().path()).collect();
+    scripts.sort();
+    assert!(scripts.len() >= 3, "the scripts are gone");
+    for script in scripts {
+        run(&script);
+    }
+}
+
+/// A script in the making.
+struct Stage {
+    dir: tempfile::TempDir,
+    collector: Option<Collector>,
+    now: Timestamp,
+}
+
+fn run(path: &Path) {
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut stage = Stage::new();
+    let mut out = String::new();
+    for line in text.lines() {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        if matches!(word, "=" | "!") {
+            continue;
+        }
+        writeln!(out, "{line}").unwrap();
+        match word {
+            "load" => stage.load(rest),
+            "new" => stage = Stage::new(),
+            "rule" => stage.rule(rest),
+            "drop" => stage.write(|t| t.remove(&RULES, rest, 0).map(drop)),
+            "judge" => out += &stage.judge(rest),
+            "quiet" => stage.now = stage.now.plus_ms(rest.parse::<u64>().unwrap() * MINUTE_MS),
+            "ack" => stage.acknowledge(rest),
+            "silence" => {
+                let (rule, minutes) = rest.split_once(' ').unwrap();
+                let until_ms = stage.now.millis() + minutes.parse::<u64>().unwrap() * MINUTE_MS;
+                let silence = Silence { until_ms, at_ms: stage.now.millis(), comment: String::new() };
+                stage.write(|t| t.put(&SILENCES, rule, 0, &silence));
+            }
+            "" | "#" => {}
+            other => panic!("{other} in {}", path.display()),
+        }
+    }
+    if std::env::var_os("AX_UPDATE").is_some() {
+        std::fs::write(path, &out).unwrap();
+        return;
+    }
+    let differs = text.lines().zip(out.lines()).enumerate().find(|(_, (a, b))| a != b);
+    assert!(text == out, "{} happens differently: {differs:?}", path.display());
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), collector: None, now: Timestamp::YEAR_2000 }
+    }
+
+    fn store(&self) -> Store {
+        Store::open_or_create(&self.dir.path().join("s"), &Zone::utc(), self.now).unwrap()
+    }
+
+    fn write(&self, work: impl FnOnce(&mut ax_storage::table::TablesWriter<'_>) -> Result<(), DbError>) {
+        self.store().write_tables(work).unwrap();
+    }
+
+    /// `[critical] [min=N] [keep=N] [again=N] NAME CONDITION`
+    fn rule(&self, text: &str) {
+        let mut words: Vec<&str> = text.split(' ').collect();
+        let mut flags = Vec::new();
+        while words[0].contains('=') || Severity::named(words[0]).is_some() {
+            flags.push(words.remove(0));
+        }
+        let mut rule = Rule::new(words[0], &words[1..].join(" ")).unwrap();
+        for flag in flags {
+            match flag.split_once('=').unwrap_or((flag, "")) {
+                ("min", n) => rule.min_events = Some(n.parse().unwrap()),
+                ("keep", n) => rule.keep_firing_ms = n.parse::<u64>().unwrap() * MINUTE_MS,
+                ("again", n) => rule.renotify_ms = Some(n.parse::<u64>().unwrap() * MINUTE_MS),
+                (word, _) => rule.severity = Severity::named(word).unwrap(),
+            }
+        }
+        self.write(|t| t.put(&RULES, &rule.name, 0, &Stored { rule: rule.clone(), from_file: false }));
+    }
+
+    fn acknowledge(&self, rule: &str) {
+        self.write(|t| {
+            let mut states = t.get(&STATES, rule, 0)?.unwrap();
+            for group in &mut states.groups {
+                group.episode.as_mut().unwrap().acknowledged = Some(Acknowledged::default());
+            }
+            t.put(&STATES, rule, 0, &states)
+        });
+    }
+
+    /// `[FROM] MINUTES`
+    fn judge(&mut self, text: &str) -> String {
+        let (from, minutes) = text.split_once(' ').unwrap_or(("", text));
+        if !from.is_empty() {
+            self.now = moment(from);
+        }
+        let mut out = String::new();
+        let (store, zone) = (self.store(), Zone::utc());
+        let around = Surroundings { zone: &zone, week_start: Weekday::Monday, outside: &Nothing };
+        for _ in 0..minutes.parse::<u64>().unwrap() {
+            // Five seconds after the minute is when it may be judged.
+            let report = alerts::evaluate(&store, &around, self.now.plus_ms(5_000)).unwrap();
+            for change in &report.changes {
+                writeln!(out, "= {}", shown(change)).unwrap();
+            }
+            for (rule, why) in &report.problems {
+                writeln!(out, "! {} {rule}: {why}", clock(self.now.millis())).unwrap();
+            }
+            self.now = self.now.plus_ms(MINUTE_MS);
+        }
+        out
+    }
+
+    fn load(&mut self, text: &str) {
+        self.store();
+        let collector = self.collector.get_or_insert_with(|| Collector::open(self.dir.path().join("s")).unwrap());
+        let (head, fields) = text.split_once(" from ").unwrap();
+        let (count, every) = head.split_once(" every ").unwrap();
+        let (start, fields) = fields.split_once(' ').unwrap_or((fields, ""));
+        let every: jiff::Span = every.parse().unwrap();
+        let every = every.total(jiff::Unit::Millisecond).unwrap() as u64;
+        for i in 0..count.parse::<u64>().unwrap() {
+            let turn = i as usize;
+            record(collector, moment(start).plus_ms(i * every), &|name| field(fields, name, turn));
+        }
+        assert_eq!(collector.health().dropped_by_reason, vec![]);
+    }
+}
+
+fn moment(text: &str) -> Timestamp {
+    Timestamp::from_jiff(text.parse().unwrap())
+}
+
+fn clock(ms: u64) -> String {
+    Timestamp::from_millis(ms).to_string()[11..16].to_owned()
+}
+
+/// `latency=100,200 cost=0.5`: fields whose values go round.
+fn field<'a>(fields: &'a str, name: &str, turn: usize) -> Option<&'a str> {
+    let value = fields.split_whitespace().find_map(|f| f.strip_prefix(name)?.strip_prefix('='))?;
+    let list: Vec<&str> = value.split(',').collect();
+    Some(list[turn % list.len()]).filter(|v| *v != "-")
+}
+
+fn record<'a>(collector: &Collector, ts: Timestamp, f: &dyn Fn(&str) -> Option<&'a str>) {
+    let name = |n| f(n).unwrap_or("");
+    let event = match f("event") {
+        None => Event::Request(Request {
+            ts: Some(ts),
+            provider: name("provider"),
+            model: name("model"),
+            latency: f("latency").map(|ms| Duration::from_millis(ms.parse().unwrap())),
+            cost: f("cost").map(|usd| NanoUsd::from_nanos((usd.parse::<f64>().unwrap() * 1e9).round() as u64)),
+            outcome: f("error").map_or(Outcome::Ok, Outcome::Error),
+            ..Request::default()
+        }),
+        Some(hit @ ("hit" | "miss")) => {
+            Event::Cache(Cache { ts: Some(ts), provider: name("provider"), hit: hit == "hit", ..Cache::default() })
+        }
+        Some(allowed) => Event::RateLimit(RateLimit {
+            ts: Some(ts),
+            provider: name("provider"),
+            key: name("key"),
+            allowed: allowed == "allowed",
+            ..RateLimit::default()
+        }),
+    };
+    collector.record(&event);
+}
+
+fn shown(change: &Change) -> String {
+    let what = &change.what;
+    let labels: Vec<String> = what.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+    let word = if what.outcome == alerts::Outcome::Reminder { "again" } else { what.outcome.word() };
+    let reason = what.reason.map(|r| format!(" ({})", r.word())).unwrap_or_default();
+    let told = if what.told { " told" } else { "" };
+    let e = &what.evidence;
+    let number = |n: Option<Number>| n.map_or("none".to_owned(), |n| format!("{:.4}", n.to_f64()));
+    let (value, threshold) = (number(e.value), number(e.threshold));
+    let mut more = format!(", {} events in {}m", e.count, e.window_ms / MINUTE_MS);
+    if let Some((have, want)) = e.too_few {
+        more = format!(", too few ({have}/{want})");
+    }
+    if let (Some(chance), Some((hits, of))) = (e.chance, e.share) {
+        write!(more, ", {hits} of {of}, p {chance:.0e}").unwrap();
+    }
+    format!(
+        "{} {}{labels} {word}{reason}{told}: {value} against {threshold} {}{more}",
+        clock(what.at_ms),
+        change.rule,
+        e.unit
+    )
+}
