@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// Parts of the program and the parts each may use, beside the engine's public door.
 const PROGRAM: &[(&str, &[&str])] = &[
     ("aggregator", &["alerts", "query"]),
-    ("alerts", &["answer", "calendar", "metric", "query"]),
+    ("alerts", &["answer", "calendar", "error", "metric", "query", "words"]),
     ("analysis", &["calendar"]),
     ("answer", &["analysis", "calendar", "metric", "query"]),
     ("calendar", &[]),
