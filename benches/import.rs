@@ -66,7 +66,7 @@ fn written(format: Format, batch: &Batch) -> String {
     for row in &batch.rows {
         match format {
             Format::Csv => export::csv(&mut text, &batch.names, row),
-            Format::Ndjson => line(&mut text, batch, row),
+            _ => line(&mut text, batch, row),
         }
     }
     text

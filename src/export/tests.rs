@@ -83,8 +83,8 @@ fn written(format: Format, batch: &Batch) -> String {
     }
     for row in &batch.rows {
         match format {
-            Format::Ndjson => ndjson(&mut text, &batch.names, row),
             Format::Csv => csv(&mut text, &batch.names, row),
+            _ => ndjson(&mut text, &batch.names, row),
         }
     }
     text

@@ -1,8 +1,12 @@
 //! The import itself: a reading thread makes chunks, the caller's thread hands them to the store.
 //!
-//! At most three chunks exist at a time: one being made, one waiting, one being committed.
+//! At most three chunks exist at a time: one being made, one waiting, one being committed. Logs go another
+//! way (`logs`): all of them are read before any of their calls is taken.
 
-use std::collections::BTreeMap;
+mod logs;
+mod start;
+mod unknown;
+
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,19 +21,20 @@ use super::fields::Parsed;
 use super::key::Keys;
 use super::ndjson::{LineParser, is_object};
 use super::quick::Guesses;
-use super::resume::{self, Found, HEAD_BYTES_MAX, Spool};
-use super::sniff::{BOM, sniff, utf16};
-use super::source::{self, Fault, Record, Source};
+use super::resume::{self, Found};
+use super::sniff::BOM;
+use super::source::{Fault, Record, Source};
 use super::{
     Consumed, Format, Input, InputReport, Options, Progress, REFUSALS_MAX, Refusal, Report, Sink, Warning, csv,
 };
+use logs::Logs;
+use start::Start;
+use unknown::Unknown;
 
 /// Events in a chunk, which is one transaction of the store: more of them mean fewer merges, and 150 bytes each.
 const CHUNK_ROWS_MAX: usize = 200_000;
 /// Bytes of input in a chunk: long names can't make it large.
 const CHUNK_BYTES_MAX: u64 = 48 << 20;
-/// Unknown keys that are named; the others are counted together.
-const UNKNOWN_KEYS_MAX: usize = 50;
 
 /// See [`super::import`].
 pub(crate) fn import(
@@ -42,27 +47,30 @@ pub(crate) fn import(
     let keys = Keys::new(&options.map).map_err(ImportError::Map)?;
     let mut report = Report::default();
     let mut unknown = Unknown::default();
+    let mut logs = Logs::default();
     for input in inputs {
         if cancelled(options) {
             report.cancelled = true;
             break;
         }
-        let reading = Reading::begin(sink, input, options, &keys, now, &mut report)?;
-        run(sink, reading, options, now, (&mut report, &mut unknown), progress)?;
+        let start = Start::new(sink, input, options, &keys)?;
+        if start.format.is_log() {
+            logs.read(start, now, &mut report, progress)?;
+            if logs.are_many() {
+                logs.take(sink, options, now, &mut report)?;
+            }
+        } else {
+            let reading = Reading::begin(start, options, &keys, now, &mut report)?;
+            run(sink, reading, options, now, (&mut report, &mut unknown), progress)?;
+        }
     }
+    logs.take(sink, options, now, &mut report)?;
     unknown.warn(&mut report.warnings);
     Ok(report)
 }
 
 fn cancelled(options: &Options<'_>) -> bool {
     options.cancel.is_some_and(|c| c.load(Ordering::Relaxed))
-}
-
-fn name(input: &Input) -> String {
-    match input {
-        Input::Stdin => "-".to_owned(),
-        Input::File(path) => path.display().to_string(),
-    }
 }
 
 /// An input that stands where reading begins.
@@ -84,35 +92,17 @@ enum Parser {
 
 impl Reading {
     fn begin(
-        sink: &mut dyn Sink,
-        input: &Input,
+        mut start: Start<'_>,
         options: &Options<'_>,
         keys: &Keys,
         now: Timestamp,
         report: &mut Report,
     ) -> Result<Self, ImportError> {
-        let name = name(input);
+        let (format, name) = (start.format, start.name.clone());
         let io = |cause| ImportError::Input { name: name.clone(), cause };
-        let opened = source::open(input).map_err(io)?;
-        let (mut bytes_read, bytes_total) = (opened.bytes_read, opened.bytes_total);
-        let mut source = Source::new(opened.reader);
-        let first = source.peek(HEAD_BYTES_MAX).map_err(io)?;
-        let first = first.strip_prefix(BOM).unwrap_or(first);
-        let format = match options.format {
-            Some(format) => utf16(first).map(|()| format),
-            None => sniff(first, keys),
-        };
-        let format = format.map_err(|what| ImportError::Format { name: name.clone(), what })?;
-        let head = resume::head(format, &options.map, options.rules.zone.as_ref(), first);
-        let remembered = sink.remembered(head).map_err(ImportError::Store)?;
-        let mut spool = None;
-        if !remembered.is_empty() && *input == Input::Stdin {
-            let (kept, reader) = Spool::new(source.into_unread()).map_err(io)?;
-            (source, spool) = (Source::new(reader), Some(kept));
-        }
-        let parser = begin_text(&mut source, format, options, keys, &name)?;
+        let parser = begin_text(&mut start.source, format, options, keys, &name)?;
         let first_refusal = report.refused.len();
-        let found = resume::search(&mut source, &remembered, &mut |bytes, record| {
+        let found = resume::search(&mut start.source, &start.remembered, &mut |bytes, record| {
             let Some(reason) = refusal(&parser, bytes, record, now) else { return false };
             if report.refused.len() < REFUSALS_MAX {
                 report.refused.push(Refusal { input: report.inputs.len(), line: record.line, reason });
@@ -123,22 +113,12 @@ impl Reading {
         // Those behind what was consumed are met again.
         let known = usize::try_from(found.refused).unwrap_or(usize::MAX);
         report.refused.truncate(first_refusal.saturating_add(known));
-        if source.position() > found.len && !remembered.is_empty() {
-            // Went too far: to the same place in a second reading.
-            let reader = match spool.take() {
-                Some(spool) => spool.again().map_err(io)?,
-                None => {
-                    let opened = source::open(input).map_err(io)?;
-                    bytes_read = opened.bytes_read;
-                    opened.reader
-                }
-            };
-            source = Source::new(reader);
-            begin_text(&mut source, format, options, keys, &name)?;
-            resume::advance(&mut source, &found).map_err(io)?;
-        } else if let Some(spool) = spool {
-            spool.stop();
+        if start.source.position() > found.len && !start.remembered.is_empty() {
+            start.again()?;
+            begin_text(&mut start.source, format, options, keys, &name)?;
+            resume::advance(&mut start.source, &found).map_err(io)?;
         }
+        let Start { source, head, bytes_read, bytes_total, .. } = start.at_its_place();
         report.read += found.records;
         let duplicates = found.records - found.refused;
         report.duplicates += duplicates;
@@ -150,6 +130,7 @@ impl Reading {
             imported: 0,
             duplicates,
             refused_count: found.refused,
+            unchanged: false,
         });
         Ok(Self { name, source, parser, head, found, bytes_read, bytes_total })
     }
@@ -290,13 +271,7 @@ impl Taker<'_> {
             }
             (self.took, self.pending) = (true, None);
         }
-        for row in &chunk.batch.rows {
-            report.first = Some(report.first.map_or(row.ts, |t| t.min(row.ts)));
-            report.last = Some(report.last.map_or(row.ts, |t| t.max(row.ts)));
-            if let Body::Request(r) = &row.body {
-                report.unpriced += u64::from(r.cost_source == CostSource::Unpriced);
-            }
-        }
+        describe(&chunk.batch, report);
         unknown.add(chunk.unknown);
         report.warnings.extend(chunk.warning);
         let imported = chunk.batch.rows.len() as u64;
@@ -313,6 +288,17 @@ impl Taker<'_> {
         one.duplicates += duplicates;
         one.refused_count += chunk.refused_count;
         Ok(())
+    }
+}
+
+/// The span of the rows that were taken, and what they lack.
+fn describe(batch: &Batch, report: &mut Report) {
+    for row in &batch.rows {
+        report.first = Some(report.first.map_or(row.ts, |t| t.min(row.ts)));
+        report.last = Some(report.last.map_or(row.ts, |t| t.max(row.ts)));
+        if let Body::Request(r) = &row.body {
+            report.unpriced += u64::from(r.cost_source == CostSource::Unpriced);
+        }
     }
 }
 
@@ -482,44 +468,6 @@ fn push(batch: &mut Batch, parsed: &Parsed<'_>, options: &Options<'_>) {
         source = CostSource::Computed;
     }
     batch.push(&event, parsed.ts(), source, parsed.event_id());
-}
-
-/// Keys that mean nothing, with how often they came.
-#[derive(Default)]
-struct Unknown {
-    names: BTreeMap<String, u64>,
-    others: u64,
-}
-
-impl Unknown {
-    fn count(&mut self, name: &str, times: u64) {
-        if let Some(count) = self.names.get_mut(name) {
-            *count += times;
-        } else if self.names.len() < UNKNOWN_KEYS_MAX {
-            self.names.insert(name.to_owned(), times);
-        } else {
-            self.others += times;
-        }
-    }
-
-    fn add(&mut self, other: Self) {
-        for (name, times) in other.names {
-            self.count(&name, times);
-        }
-        self.others += other.others;
-    }
-
-    fn warn(&self, warnings: &mut Vec<Warning>) {
-        let counts = self.names.iter().filter(|(_, times)| **times > 0);
-        let mut list: Vec<String> = counts.map(|(name, times)| format!("{} ({times})", shown(name))).collect();
-        if self.others > 0 {
-            list.push(format!("others ({})", self.others));
-        }
-        if !list.is_empty() {
-            let message = format!("unknown keys, left out: {}", list.join(", "));
-            warnings.push(Warning { code: "unknown_key", message });
-        }
-    }
 }
 
 #[cfg(test)]

@@ -17,6 +17,9 @@ pub enum LineError {
     /// Not a JSON object.
     #[error("not a JSON object: {0}")]
     NotJson(String),
+    /// JSON, but not in the form that the tool's logs have.
+    #[error("not in the form of this log: {0}")]
+    Form(String),
     /// A value of the wrong type or form.
     #[error("{key} must be {wanted}, not {found}")]
     Wrong {

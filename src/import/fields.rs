@@ -9,11 +9,13 @@ use std::time::Duration;
 use ax_storage::event::{
     Cache, CostSource, Event, Invalid, NAME_BYTES_MAX, NanoUsd, Outcome, RateLimit, Request, Tokens,
 };
+use ax_storage::row::Names;
 use ax_storage::time::{DAY_MS, Timestamp, Zone};
 
 use super::decimal::{NotScaled, Rounding, scaled};
 use super::error::{LineError, shown};
 use super::key::Key;
+use super::logs::{Call, CallKind};
 use super::when::{NotATime, rfc3339};
 
 /// What applies to every line of an input.
@@ -139,6 +141,47 @@ impl Kind {
 }
 
 impl<'a> Fields<'a> {
+    /// What a log tells of a call.
+    pub(crate) fn of_call(call: &Call, names: &'a Names) -> Box<Self> {
+        let name = |id| Cow::Borrowed(names.get(id));
+        let micros = |d: Option<Duration>| d.map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX));
+        let nanos = |cost: Option<NanoUsd>| cost.map_or(0, NanoUsd::nanos);
+        let mut fields = Box::new(Self {
+            ts: call.ts,
+            event_id: name(call.id),
+            provider: name(call.provider),
+            model: name(call.model),
+            user: name(call.user),
+            latency_us: micros(call.latency),
+            ttft_us: micros(call.ttft),
+            tokens: call.tokens,
+            cost_nanos: nanos(call.cost),
+            service_tier: name(call.service_tier),
+            ..Self::default()
+        });
+        let mut given = vec![Key::Ts];
+        match call.kind {
+            CallKind::Request { error: None } => fields.ok = true,
+            CallKind::Request { error: Some(error) } => fields.error = name(error),
+            CallKind::Hit { saved_cost, saved_tokens } => {
+                (fields.kind, fields.event) = (Kind::Cache, "hit".into());
+                fields.saved_cost_nanos = nanos(saved_cost);
+                fields.saved_tokens = saved_tokens;
+                given.push(Key::SavedTokens);
+                given.extend(saved_cost.map(|_| Key::SavedCost));
+            }
+            CallKind::Miss => (fields.kind, fields.event) = (Kind::Cache, "miss".into()),
+        }
+        if fields.kind == Kind::Request {
+            given.push(Key::Ok);
+            given.extend(call.latency.map(|_| Key::Latency));
+            given.extend(call.ttft.map(|_| Key::Ttft));
+            given.extend(call.cost.map(|_| Key::Cost));
+        }
+        fields.given = given.into_iter().fold(0, |all, key| all | key.bit());
+        fields
+    }
+
     /// Takes one value. A null is as good as absent; saying the same twice is harmless.
     ///
     /// # Errors
@@ -415,7 +458,7 @@ fn flag(key: Key, value: &Value<'_>) -> Result<bool, LineError> {
 }
 
 /// Epoch milliseconds or RFC 3339.
-fn time(value: Value<'_>, zone: Option<&Zone>) -> Result<Timestamp, LineError> {
+pub(crate) fn time(value: Value<'_>, zone: Option<&Zone>) -> Result<Timestamp, LineError> {
     let wanted = "RFC 3339 or whole epoch milliseconds";
     let millis = |digits| match scaled(digits, 0, Rounding::Refused) {
         Ok(ms) => Ok(Timestamp::from_millis(ms)),
@@ -437,7 +480,7 @@ fn time(value: Value<'_>, zone: Option<&Zone>) -> Result<Timestamp, LineError> {
     }
 }
 
-fn micros(key: Key, value: &Value<'_>) -> Result<u64, LineError> {
+pub(crate) fn micros(key: Key, value: &Value<'_>) -> Result<u64, LineError> {
     let digits = number(key, value, "a number")?;
     match scaled(digits, 3, Rounding::HalfEven) {
         Err(NotScaled::TooLarge) => Err(Invalid::TooSlow(key.name()).into()),
@@ -454,7 +497,7 @@ fn whole(key: Key, value: &Value<'_>) -> Result<u64, LineError> {
     }
 }
 
-fn nanos(key: Key, value: &Value<'_>) -> Result<u64, LineError> {
+pub(crate) fn nanos(key: Key, value: &Value<'_>) -> Result<u64, LineError> {
     let digits = match value {
         Value::Text(text) => text,
         other => number(key, other, "an amount of dollars")?,

@@ -13,6 +13,7 @@ mod driver;
 mod error;
 mod fields;
 mod key;
+mod logs;
 mod ndjson;
 mod quick;
 mod resume;
@@ -31,7 +32,7 @@ use ax_storage::time::Timestamp;
 pub(crate) use error::shown;
 pub(crate) use key::Key;
 
-pub use ax_storage::import::{Added, Consumed};
+pub use ax_storage::import::{Added, Consumed, Note};
 pub use error::{ImportError, LineError, SinkError};
 pub use fields::{Defaults, Parsed, Rules};
 pub use ndjson::LineParser;
@@ -42,12 +43,42 @@ pub const LINE_BYTES_MAX: usize = 1 << 20;
 pub const REFUSALS_MAX: usize = 1000;
 
 /// A text format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Format {
     /// One JSON object a line.
     Ndjson,
     /// A header row and a row an event.
     Csv,
+    /// Claude Code's sessions.
+    ClaudeCode,
+    /// Codex' sessions.
+    Codex,
+    /// Gemini CLI's chats and telemetry.
+    Gemini,
+    /// LiteLLM's spend-log rows and logging payloads.
+    LiteLlm,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 6] = [Self::Ndjson, Self::Csv, Self::ClaudeCode, Self::Codex, Self::Gemini, Self::LiteLlm];
+
+    /// Its name on the command line and in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ndjson => "ndjson",
+            Self::Csv => "csv",
+            Self::ClaudeCode => "claude-code",
+            Self::Codex => "codex",
+            Self::Gemini => "gemini",
+            Self::LiteLlm => "litellm",
+        }
+    }
+
+    /// Whether another tool writes it as a log of its own, which takes more than reading line by line.
+    pub const fn is_log(self) -> bool {
+        !matches!(self, Self::Ndjson | Self::Csv)
+    }
 }
 
 /// Opens an input of another kind of text; what begins like gzip is read through it.
@@ -66,6 +97,8 @@ pub enum Input {
     Stdin,
     /// A file, gzip or not.
     File(PathBuf),
+    /// A file whose format is known whatever [`Options::format`] says.
+    Known(Format, PathBuf),
 }
 
 /// Fills in the cost of a request that brings none; `None` = no price is known.
@@ -93,11 +126,12 @@ pub struct Options<'a> {
 /// What an import did, or would do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Lines (CSV records) that were not empty: imported + duplicates + refused.
+    /// Lines (CSV records) that were not empty, of logs those that tell of a call: imported + duplicates + refused.
     pub read: u64,
     /// Events taken.
     pub imported: u64,
-    /// Events that were there already, by their id or because an earlier import consumed their line.
+    /// Events that were there already, by their id or because an earlier import consumed their line, and the
+    /// further lines of a log that tell of the same call.
     pub duplicates: u64,
     /// The first [`REFUSALS_MAX`] refused lines.
     pub refused: Vec<Refusal>,
@@ -143,6 +177,8 @@ pub struct InputReport {
     pub duplicates: u64,
     /// As in [`Report`].
     pub refused_count: u64,
+    /// A log that holds nothing new since an earlier import: it was only compared.
+    pub unchanged: bool,
 }
 
 /// Something to tell the user.
@@ -181,6 +217,18 @@ pub trait Sink {
     /// # Errors
     /// When the store can't be written; nothing of the batch is in it then.
     fn add(&mut self, batch: &mut Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, SinkError>;
+
+    /// The same for events of many inputs.
+    ///
+    /// # Errors
+    /// As [`Sink::add`].
+    fn add_many(&mut self, batch: &mut Batch, notes: &[Note]) -> Result<Added, SinkError>;
+
+    /// The positions of rows that [`Sink::add_many`] would leave out as known.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn known(&mut self, batch: &Batch) -> Result<Vec<u32>, SinkError>;
 }
 
 impl Sink for ax_storage::import::Import<'_> {
@@ -190,6 +238,14 @@ impl Sink for ax_storage::import::Import<'_> {
 
     fn add(&mut self, batch: &mut Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, SinkError> {
         Ok(Self::add(self, batch, head, consumed)?)
+    }
+
+    fn add_many(&mut self, batch: &mut Batch, notes: &[Note]) -> Result<Added, SinkError> {
+        Ok(Self::add_many(self, batch, notes)?)
+    }
+
+    fn known(&mut self, batch: &Batch) -> Result<Vec<u32>, SinkError> {
+        Ok(Self::known(self, batch)?)
     }
 }
 
@@ -218,6 +274,12 @@ pub(crate) fn read_text(text: &[u8], format: Format, options: &Options<'_>, now:
         fn add(&mut self, batch: &mut Batch, _: u128, _: Option<Consumed>) -> Result<Added, SinkError> {
             self.0 = batch.clone();
             Ok(Added { imported: batch.rows.len() as u64, ..Added::default() })
+        }
+        fn add_many(&mut self, batch: &mut Batch, _: &[Note]) -> Result<Added, SinkError> {
+            self.add(batch, 0, None)
+        }
+        fn known(&mut self, _: &Batch) -> Result<Vec<u32>, SinkError> {
+            Ok(Vec::new())
         }
     }
     let mut file = tempfile::NamedTempFile::new().expect("a temporary file");

@@ -238,7 +238,7 @@ struct Members<'a>(Vec<(Cow<'a, str>, &'a str)>);
 /// A string that is borrowed where it has no escapes.
 #[derive(Deserialize)]
 #[serde(transparent)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -264,7 +264,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
 }
 
 /// A value's own text to the value.
-fn plain(text: &str) -> Result<Value<'_>, LineError> {
+pub(crate) fn plain(text: &str) -> Result<Value<'_>, LineError> {
     Ok(match text.as_bytes() {
         b"null" => Value::Null,
         b"true" => Value::Bool(true),
@@ -280,7 +280,7 @@ fn plain(text: &str) -> Result<Value<'_>, LineError> {
 
 /// serde_json's reason, with the column only (every text is one line).
 #[cold]
-fn not_json(text: &str, error: &serde_json::Error) -> LineError {
+pub(crate) fn not_json(text: &str, error: &serde_json::Error) -> LineError {
     let at = error.column().saturating_sub(1);
     let rest = text.get(at..).unwrap_or_default();
     if let Some(word) = ["NaN", "Infinity", "-Infinity"].into_iter().find(|w| rest.starts_with(w)) {

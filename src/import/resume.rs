@@ -23,6 +23,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ax_storage::time::Zone;
 use xxhash_rust::xxh3::Xxh3;
 
+use super::logs::begins_with_a_value;
 use super::source::{Record, Source};
 use super::{Consumed, Format};
 
@@ -39,16 +40,20 @@ pub(crate) fn head(format: Format, map: &[(String, String)], zone: Option<&Zone>
         hash.update(bytes);
     };
     // A CSV file's first line is shared by all files of that kind.
-    let (name, lines) = match format {
-        Format::Ndjson => ("ndjson", 1),
-        Format::Csv => ("csv", 2),
-    };
-    part(name.as_bytes());
+    let lines = if format == Format::Csv { 2 } else { 1 };
+    part(format.name().as_bytes());
+    // Logs know neither.
+    let (map, zone) = if format.is_log() { (&[][..], None) } else { (map, zone) };
     for (theirs, ours) in map {
         part(theirs.as_bytes());
         part(ours.as_bytes());
     }
     part(zone.map_or("", Zone::name).as_bytes());
+    if format.is_log() && !begins_with_a_value(first) {
+        // The first line of a document is shared by all of them; one that is written anew is a new one.
+        part(&first[..first.len().min(HEAD_LINE_BYTES_MAX)]);
+        return hash.digest128();
+    }
     let filled = first.split(|b| *b == b'\n').map(|line| line.trim_ascii()).filter(|line| !line.is_empty());
     for line in filled.take(lines) {
         part(&line[..line.len().min(HEAD_LINE_BYTES_MAX)]);

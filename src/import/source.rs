@@ -4,11 +4,13 @@
 //! fit is skipped unread, so a gzip bomb costs time but no memory. The hash covers every byte handed out or
 //! skipped, the line ends included, and is what "this part was imported before" is decided by.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::UNIX_EPOCH;
 
+use ax_storage::time::Timestamp;
 use flate2::bufread::MultiGzDecoder;
 use xxhash_rust::xxh3::Xxh3;
 
@@ -55,6 +57,8 @@ pub(crate) enum Fault {
 pub(crate) struct Source {
     inner: Box<dyn Read + Send>,
     split: Split,
+    /// Longest record.
+    bytes_max: usize,
     /// Whether a record is a line.
     plain: bool,
     window: Vec<u8>,
@@ -77,6 +81,7 @@ impl Source {
         Self {
             inner,
             split: line,
+            bytes_max: LINE_BYTES_MAX,
             plain: true,
             window: Vec::new(),
             at: 0,
@@ -104,6 +109,11 @@ impl Source {
     /// Cuts records by `split` instead of line ends from here on.
     pub(crate) fn split_by(&mut self, split: Split) {
         (self.split, self.plain) = (split, false);
+    }
+
+    /// Takes records of so many bytes instead of [`LINE_BYTES_MAX`].
+    pub(crate) fn allow(&mut self, bytes_max: usize) {
+        self.bytes_max = bytes_max;
     }
 
     /// Bytes handed out or skipped so far.
@@ -145,7 +155,7 @@ impl Source {
             if let Cut::At(len) = (self.split)(rest, self.ended) {
                 return Ok(Some(self.take(len, false)));
             }
-            if rest.len() > LINE_BYTES_MAX + 2 {
+            if rest.len() > self.bytes_max + 2 {
                 return match memchr::memchr(b'\n', rest) {
                     Some(at) => Ok(Some(Record { fault: Some(Fault::Endless), ..self.take(at + 1, false) })),
                     None => self.skip_line().map(Some),
@@ -200,7 +210,7 @@ impl Source {
     #[inline]
     fn take(&mut self, len: usize, unterminated: bool) -> Record {
         let (start, end) = (self.at, self.at + len);
-        let fault = (len > LINE_BYTES_MAX + 2).then_some(Fault::TooLong);
+        let fault = (len > self.bytes_max + 2).then_some(Fault::TooLong);
         let record = Record { start, end, line: self.lines + 1, fault, unterminated };
         self.at = end;
         self.lines += if self.plain { u64::from(!unterminated) } else { line_ends(&self.window[start..end]) };
@@ -260,11 +270,18 @@ pub(crate) fn line(bytes: &[u8], _last: bool) -> Cut {
     memchr::memchr(b'\n', bytes).map_or(Cut::Open, |at| Cut::At(at + 1))
 }
 
+/// The end of a document that is the whole input.
+pub(crate) fn whole(_bytes: &[u8], _last: bool) -> Cut {
+    Cut::Open
+}
+
 /// An opened input: its bytes (decompressed), and how many were read of it as it is on disk.
 pub(crate) struct Opened {
     pub(crate) reader: Box<dyn Read + Send>,
     pub(crate) bytes_read: Arc<AtomicU64>,
     pub(crate) bytes_total: Option<u64>,
+    /// When it was written last.
+    pub(crate) modified: Option<Timestamp>,
 }
 
 /// Opens an input. What begins like gzip is read through it, whatever its name.
@@ -272,15 +289,15 @@ pub(crate) struct Opened {
 /// # Errors
 /// Those of the input.
 pub(crate) fn open(input: &Input) -> io::Result<Opened> {
-    let (raw, bytes_total): (Box<dyn Read + Send>, _) = match input {
-        Input::Stdin => (Box::new(io::stdin()), None),
-        Input::File(path) => {
+    let (raw, bytes_total, modified): (Box<dyn Read + Send>, _, _) = match input {
+        Input::Stdin => (Box::new(io::stdin()), None, None),
+        Input::File(path) | Input::Known(_, path) => {
             let file = File::open(path)?;
             let about = file.metadata()?;
             if about.is_dir() {
                 return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
             }
-            (Box::new(file), about.is_file().then_some(about.len()))
+            (Box::new(file), about.is_file().then_some(about.len()), modified(&about))
         }
     };
     let bytes_read = Arc::new(AtomicU64::new(0));
@@ -301,7 +318,13 @@ pub(crate) fn open(input: &Input) -> io::Result<Opened> {
     } else {
         Box::new(start.chain(raw))
     };
-    Ok(Opened { reader, bytes_read, bytes_total })
+    Ok(Opened { reader, bytes_read, bytes_total, modified })
+}
+
+/// When a file was written last, where the system says so.
+fn modified(about: &Metadata) -> Option<Timestamp> {
+    let since = about.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp::from_millis(u64::try_from(since.as_millis()).ok()?))
 }
 
 /// Counts what is read, for progress.

@@ -7,7 +7,7 @@ use redb::{ReadableTable, WriteTransaction};
 
 use crate::raw::{self, Sources};
 use crate::rollup::{Tiers, listed, seal_days};
-use crate::row::Batch;
+use crate::row::{Batch, Row};
 use crate::store::Store;
 use crate::tier::ManifestWriter;
 use crate::tier::db::{Db, DbError};
@@ -21,6 +21,15 @@ pub struct Consumed {
     pub len: u64,
     /// Hash of the first `len` bytes.
     pub hash: u128,
+}
+
+/// How much of an input is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Note {
+    /// What the input is looked up by.
+    pub head: u128,
+    /// How much of it.
+    pub consumed: Consumed,
 }
 
 /// What became of a batch.
@@ -94,6 +103,52 @@ impl Import<'_> {
     /// # Errors
     /// When the medium or the database refuses; the store is as it was then.
     pub fn add(&mut self, batch: &mut Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, ImportError> {
+        let note = consumed.map(|consumed| Note { head, consumed });
+        let added = self.take(batch, head, note.as_slice())?;
+        if let Some(consumed) = consumed {
+            self.noted = Some((head, consumed.hash));
+        }
+        Ok(added)
+    }
+
+    /// The same for events of many inputs, each with what is done of it.
+    ///
+    /// # Errors
+    /// As [`Import::add`].
+    pub fn add_many(&mut self, batch: &mut Batch, notes: &[Note]) -> Result<Added, ImportError> {
+        self.noted = None;
+        self.take(batch, notes.first().map_or(0, |n| n.head), notes)
+    }
+
+    /// How many events of the batch would be left out because their id is there already.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn known(&self, batch: &Batch) -> Result<Vec<u32>, ImportError> {
+        let (store, mut duplicates) = (self.store, Vec::new());
+        let db = store.db();
+        let read = db.read(|transaction| {
+            let seen = transaction.open_table(SEEN_IDS).map_err(|e| db.error(e))?;
+            let mut before = None;
+            for (id, position) in ids(batch) {
+                let day = day_number(batch.rows[position as usize].ts);
+                let known = seen.get(id).map_err(|e| db.error(e))?.map(|d| d.value());
+                if before == Some(id) || is_seen(known, day) {
+                    duplicates.push(position);
+                }
+                before = Some(id);
+            }
+            Ok::<_, DbError>(())
+        });
+        match read {
+            Err(DbError::Missing { .. }) => {}
+            other => other?,
+        }
+        duplicates.sort_unstable();
+        Ok(duplicates)
+    }
+
+    fn take(&mut self, batch: &mut Batch, head: u128, notes: &[Note]) -> Result<Added, ImportError> {
         let store = self.store;
         let (added, sealed) = store.db().write(|transaction| {
             let duplicate_rows = self.note_ids(transaction, batch)?;
@@ -114,13 +169,10 @@ impl Import<'_> {
             let sealed = sealed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
             let mut manifest = ManifestWriter::open(store.db(), transaction)?;
             sealed.iter().try_for_each(|s| manifest.list(&listed(s)))?;
-            note_consumed(store.db(), transaction, head, consumed, self.noted)?;
+            note_consumed(store.db(), transaction, notes, self.noted)?;
             let (imported, duplicates) = (batch.rows.len() as u64, duplicate_rows.len() as u64);
             Ok::<_, ImportError>((Added { imported, duplicates, duplicate_rows }, sealed))
         })?;
-        if let Some(consumed) = consumed {
-            self.noted = Some((head, consumed.hash));
-        }
         // Their locks were held until now, so that nobody took them for left-overs.
         drop(sealed);
         Ok(added)
@@ -128,23 +180,17 @@ impl Import<'_> {
 
     /// Remembers the event ids of the batch: the positions of rows whose id was known.
     fn note_ids(&self, transaction: &WriteTransaction, batch: &Batch) -> Result<Vec<u32>, DbError> {
-        let mut ids: Vec<(u128, u32)> = (0u32..)
-            .zip(&batch.rows)
-            .filter(|(_, row)| row.event_id != 0)
-            .map(|(at, row)| (fingerprint(batch.names.get(row.provider), batch.names.get(row.event_id)), at))
-            .collect();
+        let ids = ids(batch);
         if ids.is_empty() {
             return Ok(Vec::new());
         }
-        // Sorted, they touch few pages of the table; of two in the batch the first counts.
-        ids.sort_unstable();
         let db = self.store.db();
         let mut seen = transaction.open_table(SEEN_IDS).map_err(|e| db.error(e))?;
         let mut duplicates = Vec::new();
         for (id, position) in ids {
             let day = day_number(batch.rows[position as usize].ts);
             let known = seen.get(id).map_err(|e| db.error(e))?.map(|d| d.value());
-            if known.is_some_and(|d| d.abs_diff(day) < SEEN_DAYS) {
+            if is_seen(known, day) {
                 duplicates.push(position);
             } else {
                 seen.insert(id, day).map_err(|e| db.error(e))?;
@@ -153,6 +199,20 @@ impl Import<'_> {
         duplicates.sort_unstable();
         Ok(duplicates)
     }
+}
+
+/// The ids of the batch with the rows that have them. Sorted, they touch few pages of the table; of two in
+/// the batch the first counts.
+fn ids(batch: &Batch) -> Vec<(u128, u32)> {
+    let rows = (0u32..).zip(&batch.rows).filter(|(_, row)| row.event_id != 0);
+    let id = |row: &Row| fingerprint(batch.names.get(row.provider), batch.names.get(row.event_id));
+    let mut ids: Vec<(u128, u32)> = rows.map(|(at, row)| (id(row), at)).collect();
+    ids.sort_unstable();
+    ids
+}
+
+fn is_seen(known: Option<u32>, day: u32) -> bool {
+    known.is_some_and(|d| d.abs_diff(day) < SEEN_DAYS)
 }
 
 /// Removes the rows at the sorted `positions` and sorts the rest by time.
@@ -166,20 +226,23 @@ fn remove(batch: &mut Batch, positions: &[u32]) {
     batch.rows.sort_by_key(|row| row.ts);
 }
 
-/// Notes what was consumed of the input, in place of what its last batch noted.
+/// Notes what was consumed of inputs, in place of what the last batch of the same one noted.
 fn note_consumed(
     db: &Db,
     transaction: &WriteTransaction,
-    head: u128,
-    consumed: Option<Consumed>,
+    notes: &[Note],
     before: Option<(u128, u128)>,
 ) -> Result<(), DbError> {
-    let Some(consumed) = consumed else { return Ok(()) };
-    let mut table = transaction.open_table(CONSUMED).map_err(|e| db.error(e))?;
-    if let Some(before) = before.filter(|(same, _)| *same == head) {
-        table.remove(before).map_err(|e| db.error(e))?;
+    if notes.is_empty() {
+        return Ok(());
     }
-    table.insert((head, consumed.hash), consumed.len).map_err(|e| db.error(e))?;
+    let mut table = transaction.open_table(CONSUMED).map_err(|e| db.error(e))?;
+    for note in notes {
+        if let Some(before) = before.filter(|(same, _)| *same == note.head) {
+            table.remove(before).map_err(|e| db.error(e))?;
+        }
+        table.insert((note.head, note.consumed.hash), note.consumed.len).map_err(|e| db.error(e))?;
+    }
     Ok(())
 }
 

@@ -20,7 +20,7 @@ use crate::cli::text::{count, counted, minute};
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped, exit, plain};
 use crate::import::{
-    self, Added, Consumed, Format, ImportError, Input, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
+    self, Added, Consumed, Format, ImportError, Input, Note, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
 };
 
 /// Refused lines that the summary shows; `--json` lists more.
@@ -93,10 +93,10 @@ fn inputs(args: &ImportArgs) -> Result<(Option<Format>, Vec<Input>)> {
     let format = match args.first.as_deref() {
         Some("ndjson" | "jsonl") => Some(Format::Ndjson),
         Some("csv") => Some(Format::Csv),
-        Some(word @ ("claude-code" | "codex" | "gemini" | "litellm")) => {
-            return Err(Failure::usage(format!("importing from {word} is not built yet"))
-                .hint("write its calls as NDJSON: `ax monitor import ndjson FILE`"));
-        }
+        Some("claude-code") => Some(Format::ClaudeCode),
+        Some("codex") => Some(Format::Codex),
+        Some("gemini") => Some(Format::Gemini),
+        Some("litellm") => Some(Format::LiteLlm),
         Some(path) => {
             paths.insert(0, PathBuf::from(path));
             None
@@ -159,6 +159,14 @@ impl Sink for Nowhere {
     fn add(&mut self, batch: &mut Batch, _: u128, _: Option<Consumed>) -> Result<Added, SinkError> {
         Ok(Added { imported: batch.rows.len() as u64, ..Added::default() })
     }
+
+    fn add_many(&mut self, batch: &mut Batch, _: &[Note]) -> Result<Added, SinkError> {
+        self.add(batch, 0, None)
+    }
+
+    fn known(&mut self, _: &Batch) -> Result<Vec<u32>, SinkError> {
+        Ok(Vec::new())
+    }
 }
 
 /// Progress on stderr, where a person sees it.
@@ -210,7 +218,9 @@ impl Bar {
 fn input_name(input: &Input) -> String {
     match input {
         Input::Stdin => "stdin".to_owned(),
-        Input::File(path) => escaped(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy()),
+        Input::File(path) | Input::Known(_, path) => {
+            escaped(&path.file_name().unwrap_or(path.as_os_str()).to_string_lossy())
+        }
     }
 }
 
@@ -253,10 +263,7 @@ impl<'a> View<'a> {
     fn new(report: &'a Report, dry_run: bool, context: &Context) -> Self {
         let inputs = report.inputs.iter().map(|input| InputView {
             name: &input.name,
-            format: match input.format {
-                Format::Ndjson => "ndjson",
-                Format::Csv => "csv",
-            },
+            format: input.format.name(),
             read: input.read,
             imported: input.imported,
             duplicates: input.duplicates,

@@ -9,7 +9,7 @@ use ax_storage::row::{Names, Row};
 
 use super::*;
 use crate::import::LINE_BYTES_MAX;
-use crate::import::{Added, Consumed, SinkError};
+use crate::import::{Added, Consumed, Note, SinkError};
 
 const NOW: Timestamp = Timestamp::from_millis(1_762_732_800_000);
 
@@ -47,6 +47,17 @@ impl Sink for Memory {
         added.imported = rows.len() as u64;
         self.consumed.entry(head).or_default().extend(consumed);
         Ok(added)
+    }
+
+    fn add_many(&mut self, batch: &mut Batch, notes: &[Note]) -> Result<Added, SinkError> {
+        for note in notes {
+            self.consumed.entry(note.head).or_default().push(note.consumed);
+        }
+        self.add(batch, 0, None)
+    }
+
+    fn known(&mut self, _: &Batch) -> Result<Vec<u32>, SinkError> {
+        Ok(Vec::new())
     }
 }
 

@@ -1,0 +1,47 @@
+//! The keys of an input that mean nothing, for one warning about all of them.
+
+use std::collections::BTreeMap;
+
+use crate::import::Warning;
+use crate::import::error::shown;
+
+/// Unknown keys that are named; the others are counted together.
+const UNKNOWN_KEYS_MAX: usize = 50;
+
+/// Keys that mean nothing, with how often they came.
+#[derive(Default)]
+pub(super) struct Unknown {
+    names: BTreeMap<String, u64>,
+    others: u64,
+}
+
+impl Unknown {
+    pub(super) fn count(&mut self, name: &str, times: u64) {
+        if let Some(count) = self.names.get_mut(name) {
+            *count += times;
+        } else if self.names.len() < UNKNOWN_KEYS_MAX {
+            self.names.insert(name.to_owned(), times);
+        } else {
+            self.others += times;
+        }
+    }
+
+    pub(super) fn add(&mut self, other: Self) {
+        for (name, times) in other.names {
+            self.count(&name, times);
+        }
+        self.others += other.others;
+    }
+
+    pub(super) fn warn(&self, warnings: &mut Vec<Warning>) {
+        let counts = self.names.iter().filter(|(_, times)| **times > 0);
+        let mut list: Vec<String> = counts.map(|(name, times)| format!("{} ({times})", shown(name))).collect();
+        if self.others > 0 {
+            list.push(format!("others ({})", self.others));
+        }
+        if !list.is_empty() {
+            let message = format!("unknown keys, left out: {}", list.join(", "));
+            warnings.push(Warning { code: "unknown_key", message });
+        }
+    }
+}
