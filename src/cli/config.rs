@@ -5,6 +5,7 @@ use std::path::Path;
 use jiff::civil::Weekday;
 use serde::Deserialize;
 
+use crate::cli::channels::{self, ChannelTable};
 use crate::cli::rules::RuleTable;
 use crate::error::{Failure, Kind, Result, plain};
 use crate::words::nearest;
@@ -17,6 +18,9 @@ pub(crate) struct Config {
     /// Alert rules; each is checked when it is used, so that a bad one leaves the others alone.
     #[serde(rename = "rule")]
     pub rules: Vec<RuleTable>,
+    /// Where alerts go; each is checked when it is used, too.
+    #[serde(rename = "channel")]
+    pub channels: Vec<toml::Spanned<ChannelTable>>,
 }
 
 /// How answers look.
@@ -156,18 +160,31 @@ pub(crate) fn load(path: &Path) -> Result<Config> {
 /// # Errors
 /// As [`load`].
 pub(crate) fn parse(text: &str, name: &str) -> Result<Config> {
-    toml::from_str(text).map_err(|error| explain(&error, text, name))
+    let mut config: Config = toml::from_str(text).map_err(|error| explain(&error, text, name))?;
+    for channel in &mut config.channels {
+        let line = line_of(text, channel.span().start);
+        channel.get_mut().line = line;
+    }
+    Ok(config)
+}
+
+/// The line of the byte `at`, from 1.
+fn line_of(text: &str, at: usize) -> usize {
+    text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
 }
 
 fn explain(error: &toml::de::Error, text: &str, name: &str) -> Failure {
     let span = error.span().unwrap_or(0..0);
-    let line = text[..span.start.min(text.len())].matches('\n').count() + 1;
+    let line = line_of(text, span.start);
     let word = text.get(span).unwrap_or_default().trim_matches(['"', '\'']);
     let message = error.message().trim_end_matches('\n').replace('\n', "; ");
     let unknown = message.starts_with("unknown field");
     let message = if unknown { format!("unknown setting '{word}'") } else { message };
     let failure = Failure::usage(format!("{name}, line {line}: {message}"));
-    match nearest(word, KEYS.iter().copied()) {
+    if unknown && ["secret", "password"].contains(&word) {
+        return failure.hint(format!("secrets do not stand here: {word}_env names a variable, {word}_file a file"));
+    }
+    match nearest(word, KEYS.iter().chain(channels::KEYS).copied()) {
         Some(key) if unknown => failure.hint(format!("did you mean {key}?")),
         None if unknown => failure.hint(format!("settings are {}", KEYS[1..5].join(", "))),
         _ => failure,

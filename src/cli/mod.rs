@@ -1,6 +1,7 @@
 //! The command line: arguments become a command, its result becomes text and an exit code.
 
 mod args;
+mod channels;
 mod commands;
 mod config;
 mod context;

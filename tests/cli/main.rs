@@ -10,6 +10,7 @@ mod help;
 mod hostile;
 mod output;
 mod queries;
+mod receiver;
 mod record;
 mod screens;
 mod serve;

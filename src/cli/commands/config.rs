@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::cli::args::ConfigVerb;
+use crate::cli::channels;
 use crate::cli::config::{self, TEMPLATE};
 use crate::cli::context::{Context, Origin};
 use crate::error::{Failure, Result, escaped};
@@ -45,6 +46,9 @@ pub(crate) fn run(verb: ConfigVerb, context: &Context) -> Result<u8> {
         }
         ConfigVerb::Validate => {
             let settings = settings(context)?;
+            if let Some(failure) = channels::of_file(context.config()?, &path).1.into_iter().next() {
+                return Err(failure);
+            }
             let text = match path.exists() {
                 true => format!("{name} is fine\n"),
                 false => format!("There is no {name}; the defaults hold\n"),
@@ -97,7 +101,7 @@ fn write_template(path: &Path) -> Result<()> {
         std::fs::create_dir_all(folder).map_err(|e| Failure::io("make", folder.display(), &e))?;
     }
     let file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
-    match file.and_then(|mut file| file.write_all(TEMPLATE.as_bytes())) {
+    match file.and_then(|mut file| file.write_all([TEMPLATE, channels::TEMPLATE].concat().as_bytes())) {
         Err(e) if e.kind() == std::io::ErrorKind::AlreadyExists => {
             Err(Failure::usage(format!("{shown} is there already")).hint("edit it, then `ax monitor config validate`"))
         }
