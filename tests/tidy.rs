@@ -57,7 +57,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     ("query", &["bucket", "histogram", "raw"]),
     ("raw", &["identity"]),
     ("retention", &["bucket", "store", "tier"]),
-    ("rollup", &["bucket", "histogram", "journal", "raw", "retention", "store", "tier"]),
+    ("rollup", &["bucket", "histogram", "journal", "query", "raw", "retention", "store", "tier"]),
     ("store", &["bucket", "histogram", "identity", "journal", "query", "raw", "tier"]),
     ("table", &["store", "tier"]),
     ("tier", &["bucket", "identity"]),

@@ -1,10 +1,55 @@
 //! The engine's file operations: private, never through a symlink, durable where they say so.
+//!
+//! Everything that changes a store goes through here, so that tests can stop it at any step: see
+//! `faults`, which other builds do not have.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+#[cfg(feature = "faults")]
+pub mod faults;
+
+use std::fs::{DirBuilder, File, FileTimes, OpenOptions, TryLockError};
 use std::io;
+use std::io::Write;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+/// What is about to be done. Descriptors are open, and those of files.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Step<'a> {
+    /// Makes a directory.
+    MakeDir(&'a Path),
+    /// Makes a file.
+    Create(&'a Path),
+    /// Opens a file, or lists a directory.
+    Open(&'a Path),
+    /// Gives a file another name.
+    Rename(&'a Path, &'a Path),
+    /// Removes a file or an empty directory.
+    Remove(&'a Path),
+    /// Makes the entries of a directory durable.
+    SyncDir(&'a Path),
+    /// Reads.
+    Read(RawFd),
+    /// Writes.
+    Write(RawFd),
+    /// Cuts, lengthens, or sets space aside.
+    Resize(RawFd),
+    /// Makes the contents durable.
+    Sync(RawFd),
+    /// Sets times.
+    Touch(RawFd),
+}
+
+#[cfg(not(feature = "faults"))]
+#[inline(always)]
+pub(crate) fn step(_: Step<'_>) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(feature = "faults")]
+pub(crate) use faults::step;
 
 /// Creates a directory that only its owner may enter, with its parents. One that exists is kept.
 ///
@@ -14,6 +59,7 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
+    step(Step::MakeDir(path))?;
     DirBuilder::new().recursive(true).mode(0o700).create(path)?;
     // A hostile umask could have taken more than group and other.
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
@@ -24,6 +70,7 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn create_new(path: &Path) -> io::Result<File> {
+    step(Step::Create(path))?;
     let file = OpenOptions::new()
         .read(true)
         .write(true)
@@ -40,7 +87,84 @@ pub fn create_new(path: &Path) -> io::Result<File> {
 /// # Errors
 /// What the system says.
 pub fn open_read(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)
+    open(path, false)
+}
+
+/// Opens a file that exists for reading and writing; a symlink is an error.
+///
+/// # Errors
+/// What the system says.
+pub fn open_write(path: &Path) -> io::Result<File> {
+    open(path, true)
+}
+
+fn open(path: &Path, write: bool) -> io::Result<File> {
+    step(Step::Open(path))?;
+    OpenOptions::new().read(true).write(write).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)
+}
+
+/// Writes all of `bytes` where the file stands.
+///
+/// # Errors
+/// What the system says.
+pub fn write_all(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    step(Step::Write(file.as_raw_fd()))?;
+    file.write_all(bytes)
+}
+
+/// Writes all of `bytes` at `offset`.
+///
+/// # Errors
+/// What the system says.
+#[inline]
+pub fn write_all_at(file: &File, bytes: &[u8], offset: u64) -> io::Result<()> {
+    step(Step::Write(file.as_raw_fd()))?;
+    file.write_all_at(bytes, offset)
+}
+
+/// Fills `bytes` from `offset`; less than that is an error.
+///
+/// # Errors
+/// What the system says.
+pub fn read_exact_at(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<()> {
+    step(Step::Read(file.as_raw_fd()))?;
+    file.read_exact_at(bytes, offset)
+}
+
+/// Cuts a file or lengthens it with zeros.
+///
+/// # Errors
+/// What the system says.
+pub fn set_len(file: &File, len: u64) -> io::Result<()> {
+    step(Step::Resize(file.as_raw_fd()))?;
+    file.set_len(len)
+}
+
+/// Makes contents and length of a file durable.
+///
+/// # Errors
+/// What the system says; what was written may be lost then, whatever a later call says.
+pub fn sync_data(file: &File) -> io::Result<()> {
+    step(Step::Sync(file.as_raw_fd()))?;
+    file.sync_data()
+}
+
+/// Makes a file durable with its times.
+///
+/// # Errors
+/// As [`sync_data`].
+pub fn sync_all(file: &File) -> io::Result<()> {
+    step(Step::Sync(file.as_raw_fd()))?;
+    file.sync_all()
+}
+
+/// Sets a file's times.
+///
+/// # Errors
+/// What the system says.
+pub fn set_times(file: &File, times: FileTimes) -> io::Result<()> {
+    step(Step::Touch(file.as_raw_fd()))?;
+    file.set_times(times)
 }
 
 /// Renames without ever replacing: `AlreadyExists` when `to` is there.
@@ -48,6 +172,7 @@ pub fn open_read(path: &Path) -> io::Result<File> {
 /// # Errors
 /// What the system says.
 pub fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
+    step(Step::Rename(from, to))?;
     let c = |p: &Path| std::ffi::CString::new(p.as_os_str().as_bytes()).map_err(io::Error::other);
     let (from_c, to_c) = (c(from)?, c(to)?);
     // SAFETY: both pointers are NUL-terminated strings that outlive the call.
@@ -71,6 +196,7 @@ pub fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn list_dir(path: &Path) -> io::Result<Vec<PathBuf>> {
+    step(Step::Open(path))?;
     match std::fs::read_dir(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         entries => entries?.map(|e| e.map(|e| e.path())).collect(),
@@ -82,6 +208,7 @@ pub fn list_dir(path: &Path) -> io::Result<Vec<PathBuf>> {
 /// # Errors
 /// What the system says.
 pub fn remove_file(path: &Path) -> io::Result<()> {
+    step(Step::Remove(path))?;
     gone(std::fs::remove_file(path))
 }
 
@@ -90,6 +217,7 @@ pub fn remove_file(path: &Path) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn remove_dir(path: &Path) -> io::Result<()> {
+    step(Step::Remove(path))?;
     gone(std::fs::remove_dir(path))
 }
 
@@ -105,6 +233,7 @@ fn gone(result: io::Result<()>) -> io::Result<()> {
 /// # Errors
 /// What the system says.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
+    step(Step::SyncDir(path))?;
     File::open(path)?.sync_all()
 }
 
@@ -137,6 +266,7 @@ fn answer(result: Result<(), TryLockError>) -> io::Result<bool> {
 /// # Errors
 /// What the system says.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    step(Step::Rename(from, to))?;
     std::fs::rename(from, to)
 }
 

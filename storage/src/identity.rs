@@ -5,7 +5,7 @@
 //! created, ms since 1970 u64 | length of the zone's name u16 | name | CRC32 of all before u32.
 
 use std::fs::{File, FileTimes};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -136,7 +136,7 @@ impl Identity {
             }
             Err(e) => {
                 // A left-over temporary file harms nobody.
-                let _ = std::fs::remove_file(&temporary);
+                let _ = fs::remove_file(&temporary);
                 if e.kind() == io::ErrorKind::AlreadyExists { Self::read(paths) } else { Err(OpenError::io(root)(e)) }
             }
         }
@@ -175,11 +175,11 @@ fn absent(root: &Path) -> OpenError {
 }
 
 fn write(path: &Path, identity: &Identity) -> io::Result<()> {
-    let mut file = fs::create_new(path)?;
-    file.write_all(&encode(identity))?;
+    let file = fs::create_new(path)?;
+    fs::write_all(&file, &encode(identity))?;
     // The modification time tells when the last upkeep pass ended; there was none yet.
-    file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH))?;
-    file.sync_all()
+    fs::set_times(&file, FileTimes::new().set_modified(SystemTime::UNIX_EPOCH))?;
+    fs::sync_all(&file)
 }
 
 fn encode(identity: &Identity) -> Vec<u8> {

@@ -3,11 +3,10 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
-use crate::fs;
+use crate::fs::{self, Step};
 use crate::journal::DropReason;
 use crate::journal::fork::Owned;
 use crate::journal::format::{DROPS_AT, END_AT, HEADER_BYTES, Header, pair};
@@ -39,7 +38,7 @@ impl OwnFile {
         let (temporary, path) = (dir.join(format!(".{name}.new")), dir.join(name));
         let made = fs::create_new(&temporary).and_then(|file| {
             let file = Owned::new(file);
-            file.write_all_at(&header.encode(drops), 0)?;
+            fs::write_all_at(&file, &header.encode(drops), 0)?;
             // A file system without locks: then readers take the owner for alive until `end`.
             let _ = fs::try_lock(&file);
             fs::rename_noreplace(&temporary, &path)?;
@@ -48,7 +47,7 @@ impl OwnFile {
         match made {
             Ok(file) => Ok(Self { file, path, header }),
             Err(e) => {
-                let _ = std::fs::remove_file(&temporary);
+                let _ = fs::remove_file(&temporary);
                 Err(e)
             }
         }
@@ -66,19 +65,19 @@ impl OwnFile {
         for (place, &count) in bytes.chunks_exact_mut(16).zip(drops) {
             place.copy_from_slice(&pair(count));
         }
-        let _ = self.file.write_all_at(&bytes, DROPS_AT as u64);
+        let _ = fs::write_all_at(&self.file, &bytes, DROPS_AT as u64);
     }
 
     /// Says that frames end at `end`, and gives back the space behind it. A file without frames is
     /// removed: false. If the header cannot be written the owner's death says the same.
     pub(crate) fn finish(&self, end: u32) -> bool {
         if end <= HEADER_BYTES {
-            let _ = std::fs::remove_file(&self.path);
+            let _ = fs::remove_file(&self.path);
             return false;
         }
-        let _ = self.file.write_all_at(&pair(u64::from(end)), END_AT as u64);
+        let _ = fs::write_all_at(&self.file, &pair(u64::from(end)), END_AT as u64);
         // Behind `end` nothing was ever published.
-        let _ = self.file.set_len(u64::from(end));
+        let _ = fs::set_len(&self.file, u64::from(end));
         true
     }
 }
@@ -89,6 +88,7 @@ impl OwnFile {
 /// `EFBIG` without a signal where the process may not write that far, else what the system says.
 pub(crate) fn set_aside(fd: RawFd, from: u32, to: u32) -> io::Result<()> {
     allowed(u64::from(to))?;
+    fs::step(Step::Resize(fd))?;
     let bytes = libc::off_t::from(to.saturating_sub(from));
     loop {
         // Not `posix_fallocate`, which writes zeros where the file system cannot do it.
@@ -116,6 +116,7 @@ pub(crate) fn fill(fd: RawFd, from: u32, to: u32) -> io::Result<()> {
     set_aside(fd, from, to)?;
     let mut at = from;
     while at < to {
+        fs::step(Step::Write(fd))?;
         let bytes = (to - at).min(FIRST_PIECE_BYTES) as usize;
         // SAFETY: so many bytes are there, which nobody changes; a descriptor that is none is an error.
         let done = unsafe { libc::pwrite(fd, ZEROS.as_ptr().cast(), bytes, libc::off_t::from(at)) };

@@ -114,6 +114,12 @@ impl Setup {
         (header, life(created, self.options.roll_after))
     }
 
+    /// What a flush fails with: says where.
+    pub(crate) fn not_durable(&self, cause: &io::Error) -> io::Error {
+        let dir = self.options.journal_dir.display();
+        io::Error::new(cause.kind(), format!("cannot make the journals in {dir} durable: {cause}"))
+    }
+
     /// The largest size of a file: whole slots behind the header.
     pub(crate) fn file_bytes_max(&self) -> u32 {
         self.options.file_bytes_max.clamp(16 << 10, FILE_BYTES_MAX) / 4096 * 4096

@@ -2,8 +2,10 @@
 
 use std::fs::File;
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 
+use crate::fs::{self, Step};
 use crate::journal::crc::Crc;
 use crate::journal::format::{FRAME_HEAD_BYTES, PAYLOAD_BYTES_MAX, SLOT_BYTES, frame_place, slots_of, u32_at};
 
@@ -52,6 +54,7 @@ pub(super) fn look(seed: Crc, base: u64, bytes: &[u8], at: usize) -> Look<'_> {
 
 /// Fills `bytes` from `offset` on as far as the file goes.
 pub(super) fn read_up_to(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    fs::step(Step::Read(file.as_raw_fd()))?;
     let mut got = 0;
     while got < bytes.len() {
         match file.read_at(&mut bytes[got..], offset + got as u64) {

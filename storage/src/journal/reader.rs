@@ -64,18 +64,8 @@ pub struct Reader {
 /// # Errors
 /// What the system says about the directory.
 pub fn list(journal_dir: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(journal_dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(e),
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let path = entry?.path();
-        if path.extension().is_some_and(|e| e == "axj") {
-            found.push(path);
-        }
-    }
+    let mut found = fs::list_dir(journal_dir)?;
+    found.retain(|path| path.extension().is_some_and(|e| e == "axj"));
     found.sort();
     Ok(found)
 }
@@ -147,7 +137,7 @@ impl Reader {
     /// # Errors
     /// When the medium refuses; what was read must then not be taken for stored.
     pub fn sync(&self) -> Result<(), JournalError> {
-        self.file.sync_data().map_err(|cause| self.io(cause))
+        fs::sync_data(&self.file).map_err(|cause| self.io(cause))
     }
 
     /// Adds events from offset `from` on (0 = the beginning) to `into`, at most `max_events`.
@@ -156,6 +146,20 @@ impl Reader {
     /// When the file cannot be read, or `from` is no offset that an earlier call can have given.
     /// Damaged frames are no error but part of the answer.
     pub fn read(&mut self, from: u64, max_events: u64, into: &mut Batch) -> Result<Progress, JournalError> {
+        self.read_until(from, u64::MAX, max_events, into)
+    }
+
+    /// As [`Reader::read`], but nothing that begins at `until` or behind it.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn read_until(
+        &mut self,
+        from: u64,
+        until: u64,
+        max_events: u64,
+        into: &mut Batch,
+    ) -> Result<Progress, JournalError> {
         let from = from.max(u64::from(HEADER_BYTES));
         if !from.is_multiple_of(u64::from(SLOT_BYTES)) || from > u64::from(FILE_BYTES_MAX) {
             let what = "an offset inside a slot was asked for".to_owned();
@@ -165,7 +169,7 @@ impl Reader {
             self.learn(from)?;
         }
         let mut pass = Pass::new(from, max_events);
-        let mut limit = self.limit()?;
+        let mut limit = self.limit(until)?;
         loop {
             match self.run(&mut pass, limit, into)? {
                 Stop::Full => {
@@ -180,7 +184,7 @@ impl Reader {
                     // A finished file has a limit, which must be known before the owner is asked for.
                     let was_dead = self.dead;
                     self.dead = self.dead || self.owner_is_dead();
-                    limit = self.limit()?;
+                    limit = self.limit(until)?;
                     if was_dead == self.dead && !self.step_over(&mut pass, limit)? {
                         break;
                     }
@@ -291,7 +295,7 @@ impl Reader {
             (None, Limit::Finished(end)) => {
                 pass.damage(from, format!("the file was finished at {end}, the rest is missing"))
             }
-            (None, Limit::Open) => {}
+            (None, Limit::Until(_)) => {}
         }
         pass.progress.next = found.end.max(from);
         pass.progress.finished = true;
@@ -429,8 +433,9 @@ impl Reader {
         Ok(end.filter(possible))
     }
 
-    fn limit(&self) -> Result<Limit, JournalError> {
-        Ok(self.end()?.map_or(Limit::Open, Limit::Finished))
+    fn limit(&self, until: u64) -> Result<Limit, JournalError> {
+        let end = self.end()?.filter(|end| *end <= until);
+        Ok(end.map_or(Limit::Until(until), Limit::Finished))
     }
 
     /// A file system without locks says nothing: then he may be alive.
@@ -471,15 +476,15 @@ fn refuse(path: &Path, bad: BadHeader) -> JournalError {
 enum Limit {
     /// The file was finished here.
     Finished(u64),
-    /// Frames may follow.
-    Open,
+    /// Frames may follow, and behind this nobody wants them.
+    Until(u64),
 }
 
 impl Limit {
     fn bytes(self) -> u64 {
         match self {
             Self::Finished(end) => end,
-            Self::Open => u64::from(FILE_BYTES_MAX),
+            Self::Until(until) => until.min(u64::from(FILE_BYTES_MAX)),
         }
     }
 }

@@ -5,7 +5,6 @@
 //! that meets a half-copied one finds nothing behind it and waits.
 
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -156,11 +155,11 @@ impl Current {
         frame[..4].copy_from_slice(&len.to_le_bytes());
         frame[4..8].copy_from_slice(&crc.to_le_bytes());
         frame[FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + payload.len()].copy_from_slice(payload);
-        self.own.file.write_all_at(&frame[..bytes as usize], u64::from(offset))?;
+        fs::write_all_at(&self.own.file, &frame[..bytes as usize], u64::from(offset))?;
         self.at = offset + bytes;
         if name {
             // A hint; without it readers walk.
-            let _ = self.own.file.write_all_at(&offset.to_le_bytes(), LAST_NAME_AT as u64);
+            let _ = fs::write_all_at(&self.own.file, &offset.to_le_bytes(), LAST_NAME_AT as u64);
         }
         Ok(offset)
     }
@@ -194,7 +193,7 @@ impl Log for Written {
             let current = state.current.as_ref().map(|c| Arc::clone(&c.own));
             (current, std::mem::take(&mut state.unsynced), std::mem::take(&mut state.new_entries))
         };
-        let mut done = current.map_or(Ok(()), |own| own.file.sync_data());
+        let mut done = current.map_or(Ok(()), |own| fs::sync_data(&own.file));
         done = done.and_then(|()| sync_finished(&mut unsynced));
         if new_entries {
             done = done.and_then(|()| fs::sync_dir(&self.setup.options.journal_dir));
@@ -204,7 +203,7 @@ impl Log for Written {
             state.unsynced.append(&mut unsynced);
             state.new_entries |= new_entries;
         }
-        done
+        done.map_err(|e| self.setup.not_durable(&e))
     }
 
     fn note_drops(&self) {
@@ -232,7 +231,7 @@ impl Drop for Written {
 /// Makes finished files durable. One that is gone was sealed, and its segment is.
 pub(crate) fn sync_finished(paths: &mut Vec<PathBuf>) -> io::Result<()> {
     while let Some(path) = paths.last() {
-        match fs::open_read(path).and_then(|file| file.sync_data()) {
+        match fs::open_read(path).and_then(|file| fs::sync_data(&file)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => drop(paths.pop()),
         }

@@ -6,7 +6,6 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use crate::fs;
@@ -126,7 +125,7 @@ impl Segment {
             return Err(damaged(size, "it is too short for a segment"));
         }
         let mut head = [0; HEADER_BYTES];
-        file.read_exact_at(&mut head, 0).map_err(io)?;
+        fs::read_exact_at(&file, &mut head, 0).map_err(io)?;
         let header = Header::decode(&head).map_err(|wrong| match wrong {
             Wrong::Version(version) => SegmentError::TooNew { file: named(), version },
             Wrong::Bytes(what) => damaged(0, what),
@@ -136,14 +135,14 @@ impl Segment {
         }
         let trailer_at = size - TRAILER_BYTES as u64;
         let mut tail = [0; TRAILER_BYTES];
-        file.read_exact_at(&mut tail, trailer_at).map_err(io)?;
+        fs::read_exact_at(&file, &mut tail, trailer_at).map_err(io)?;
         let trailer = Trailer::decode(&tail).ok_or_else(|| damaged(trailer_at, "the trailer's checksum is wrong"))?;
         let length = trailer_at.checked_sub(trailer.footer_at).filter(|l| *l <= FOOTER_BYTES_MAX);
         let (Some(length), true) = (length, trailer.footer_at >= HEADER_BYTES as u64 && trailer.size == size) else {
             return Err(damaged(trailer_at, &format!("the file has {size} bytes, its trailer says {}", trailer.size)));
         };
         let mut bytes = vec![0; length as usize];
-        file.read_exact_at(&mut bytes, trailer.footer_at).map_err(io)?;
+        fs::read_exact_at(&file, &mut bytes, trailer.footer_at).map_err(io)?;
         if crc32fast::hash(&bytes) != trailer.footer_crc {
             return Err(damaged(trailer.footer_at, "the footer's checksum is wrong"));
         }
@@ -187,8 +186,7 @@ impl Segment {
         // Both ends lie in the file as it was when opened: `footer::decode` saw to that.
         let start = buffer.len();
         buffer.resize(start + (to - from) as usize, 0);
-        self.file
-            .read_exact_at(&mut buffer[start..], from)
+        fs::read_exact_at(&self.file, &mut buffer[start..], from)
             .map_err(|cause| SegmentError::Io { file: self.path.display().to_string(), cause })
     }
 

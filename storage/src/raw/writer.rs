@@ -6,7 +6,7 @@
 //! one whose lock is free and that no manifest lists is a left-over.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 
 use crate::fs;
@@ -66,7 +66,7 @@ impl SegmentWriter {
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(bytes)?;
+        fs::write_all(&self.file, bytes)?;
         self.size += bytes.len() as u64;
         Ok(())
     }
@@ -114,7 +114,7 @@ impl SegmentWriter {
         let size = footer_at + (footer.len() + TRAILER_BYTES) as u64;
         self.put(&footer)?;
         self.put(&Trailer { footer_at, footer_crc: crc32fast::hash(&footer), size }.encode())?;
-        self.file.sync_all()?;
+        fs::sync_all(&self.file)?;
         fs::rename_noreplace(&self.temporary, &self.path)
     }
 }

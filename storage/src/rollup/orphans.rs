@@ -75,18 +75,11 @@ impl Store {
     /// Everything in the day folders, temporary names too.
     pub(crate) fn segment_files(&self) -> std::io::Result<Vec<PathBuf>> {
         let mut files = Vec::new();
-        for day in entries(&self.paths().raw_dir())? {
+        for day in fs::list_dir(&self.paths().raw_dir())? {
             if day.is_dir() {
-                files.extend(entries(&day)?);
+                files.extend(fs::list_dir(&day)?);
             }
         }
         Ok(files)
-    }
-}
-
-fn entries(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
-    match std::fs::read_dir(dir) {
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
-        entries => entries?.map(|e| e.map(|e| e.path())).collect(),
     }
 }

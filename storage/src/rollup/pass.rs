@@ -100,7 +100,12 @@ impl Store {
         while self.roll_up(&mut report)? {}
         report.took[0] = watch.elapsed();
         if self.db().exists() {
-            report.buckets += self.close_due(now)?;
+            match self.close_due(now) {
+                Ok(rows) => report.buckets += rows,
+                // What is folded from these events stays open; all else goes on.
+                Err(damaged @ DbError::Damaged { .. }) => report.problems.push(damaged.to_string()),
+                Err(other) => return Err(other.into()),
+            }
             report.took[1] = watch.elapsed() - report.took[0];
             self.seal_finished(now, sealing, &mut report)?;
             report.removed = self.retain_if_due(now, Clocks::Checked)?;
@@ -155,7 +160,7 @@ impl Store {
     /// The time goes into the modification time of `store.id`, so an idle pass writes no file.
     fn note_pass(&self, lock: &File, now: Timestamp) -> Result<(), TickError> {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(now.millis());
-        lock.set_times(FileTimes::new().set_modified(at)).map_err(|e| io(&self.paths().store_id(), e))
+        fs::set_times(lock, FileTimes::new().set_modified(at)).map_err(|e| io(&self.paths().store_id(), e))
     }
 
     /// Rolls up at most [`EVENTS_MAX`] events in one transaction: whether there may be more.

@@ -4,12 +4,13 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::pass::{Sealing, TickError, TickReport, io};
 use crate::fs;
-use crate::journal::Reader;
+use crate::journal::{JournalError, Reader};
+use crate::query::QueryError;
 use crate::raw::{self, JournalSource, SealError, Sealed, Sources};
 use crate::row::Batch;
-use crate::store::{Store, journal_key};
+use crate::store::{Store, journal_key, rolled_up};
 use crate::tier::db::{Db, DbError};
-use crate::tier::schema::{DROPS, META, SegmentEntry};
+use crate::tier::schema::{Checkpoint, DROPS, META, SegmentEntry};
 use crate::tier::{JournalKey, Listed, Manifest, ManifestWriter};
 use crate::time::Timestamp;
 
@@ -25,7 +26,7 @@ const ROWS_MAX: u64 = 1_000_000;
 /// A finished journal whose events are all in the tiers.
 struct Finished {
     journal: Reader,
-    events: u64,
+    checkpoint: Checkpoint,
     end: u64,
 }
 
@@ -47,14 +48,14 @@ impl Store {
         let mut group: Vec<Finished> = Vec::new();
         let mut events = 0;
         for one in finished {
-            if events + one.events > ROWS_MAX && !group.is_empty() {
-                report.sealed_events += self.seal_group(std::mem::take(&mut group))?;
+            if events + one.checkpoint.events > ROWS_MAX && !group.is_empty() {
+                self.seal_group(std::mem::take(&mut group), report)?;
                 events = 0;
             }
-            events += one.events;
+            events += one.checkpoint.events;
             group.push(one);
         }
-        report.sealed_events += self.seal_group(group)?;
+        self.seal_group(group, report)?;
         self.remove_sealed(&self.manifest()?)
     }
 
@@ -70,14 +71,15 @@ impl Store {
             let mut rest = Batch::default();
             let progress = journal.read(checkpoint.offset, 1, &mut rest)?;
             if progress.finished && progress.events == 0 {
-                finished.push(Finished { journal, events: checkpoint.events, end: progress.next });
+                finished.push(Finished { journal, checkpoint, end: progress.next });
             }
         }
         Ok(finished)
     }
 
-    /// Makes the segments, then lists them and retires the journals in one transaction.
-    fn seal_group(&self, group: Vec<Finished>) -> Result<u64, TickError> {
+    /// Makes the segments, then lists them and retires the journals in one transaction. A journal
+    /// that has lost events since they were rolled up stays: it alone says that they are missing.
+    fn seal_group(&self, group: Vec<Finished>, report: &mut TickReport) -> Result<(), TickError> {
         let mut batch = Batch::default();
         let mut journals: Vec<JournalSource> = Vec::new();
         let mut drops: Vec<((u128, u8), u64)> = Vec::new();
@@ -85,9 +87,21 @@ impl Store {
             let id = one.journal.id();
             let counted =
                 one.journal.drops()?.into_iter().filter_map(|(reason, n)| Some((reason, n.filter(|n| *n > 0)?)));
+            let before = batch.rows.len();
+            match rolled_up(&mut one.journal, one.checkpoint, &mut batch) {
+                Ok(()) => {}
+                Err(QueryError::Io { file, cause }) => return Err(TickError::Io { path: file, cause }),
+                Err(damaged) => {
+                    report.problems.push(damaged.to_string());
+                    batch.rows.truncate(before);
+                    continue;
+                }
+            }
             drops.extend(counted.map(|(reason, n)| ((id.recorder, reason as u8), n)));
-            one.journal.read(0, one.events, &mut batch)?;
             journals.push(JournalSource { recorder: id.recorder, sequence: id.sequence, end: one.end });
+        }
+        if journals.is_empty() {
+            return Ok(());
         }
         batch.rows.sort_by_key(|row| row.ts);
         let sources = || Sources { journals: journals.clone(), ..Sources::default() };
@@ -110,7 +124,8 @@ impl Store {
             Ok::<_, DbError>(())
         })?;
         drop(sealed);
-        Ok(batch.rows.len() as u64)
+        report.sealed_events += batch.rows.len() as u64;
+        Ok(())
     }
 
     /// Unlinks the files of sealed journals. Their ids stay in the database until the directory
@@ -123,8 +138,17 @@ impl Store {
         }
         let dir = self.paths().journal_dir();
         for path in crate::journal::list(&dir).map_err(|e| io(&dir, e))? {
-            if Reader::open(&path).is_ok_and(|journal| retired.contains(&journal_key(&journal))) {
-                std::fs::remove_file(&path).map_err(|e| io(&path, e))?;
+            // One that cannot be opened now, and is forgotten, would count again when it can.
+            let sealed = match Reader::open(&path) {
+                Ok(journal) => retired.contains(&journal_key(&journal)),
+                Err(JournalError::Io { cause, .. }) if cause.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(io(&path, cause));
+                }
+                // What its header no longer says its name does.
+                Err(_) => retired.iter().any(|key| is_named(&path, *key)),
+            };
+            if sealed {
+                fs::remove_file(&path).map_err(|e| io(&path, e))?;
             }
         }
         fs::sync_dir(&dir).map_err(|e| io(&dir, e))?;
@@ -134,6 +158,11 @@ impl Store {
         })?;
         Ok(())
     }
+}
+
+fn is_named(path: &std::path::Path, (recorder, sequence): JournalKey) -> bool {
+    let end = format!("-{recorder:032x}-{sequence:06}.axj");
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.ends_with(&end))
 }
 
 /// The counters of journals that will be removed. They only grow in a recorder's life.
@@ -150,7 +179,7 @@ fn keep_drops(db: &Db, transaction: &WriteTransaction, drops: &[((u128, u8), u64
 }
 
 fn worth_it(finished: &[Finished], now: Timestamp) -> bool {
-    let events: u64 = finished.iter().map(|f| f.events).sum();
+    let events: u64 = finished.iter().map(|f| f.checkpoint.events).sum();
     let oldest = finished.iter().map(|f| f.journal.created()).min();
     let old = |created: Timestamp| now.since(created) >= AGE_MS || created.utc_day() < now.utc_day();
     events >= ROWS_MIN || finished.len() >= FILES_MAX || oldest.is_some_and(old)

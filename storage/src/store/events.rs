@@ -4,10 +4,11 @@ use redb::{ReadTransaction, WriteTransaction};
 
 use super::Store;
 use crate::journal::{JournalError, Reader, list};
+use crate::query::QueryError;
 use crate::raw::Scratch;
 use crate::row::{Batch, Names, Row};
 use crate::tier::db::DbError;
-use crate::tier::schema::{CHECKPOINTS, SEGMENTS};
+use crate::tier::schema::{CHECKPOINTS, Checkpoint, SEGMENTS};
 use crate::tier::{JournalKey, Manifest, ManifestWriter};
 use crate::time::TimeRange;
 
@@ -84,14 +85,14 @@ impl<'s> RolledUp<'s> {
     /// The part of them that segments hold.
     pub(crate) fn each_sealed(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
         for listed in self.manifest.segments.iter().filter(|s| s.meets(range)) {
-            let segment = self.store.segment(listed).map_err(|e| self.unreadable(e))?;
+            let segment = self.store.segment(listed).map_err(unreadable)?;
             let mut batch = Batch::default();
             let mut scratch = Scratch::default();
             for (index, block) in segment.blocks().iter().enumerate() {
                 if block.min_ts >= range.end || block.max_ts < range.start {
                     continue;
                 }
-                segment.rows(index, &mut scratch, &mut batch).map_err(|e| self.unreadable(e))?;
+                segment.rows(index, &mut scratch, &mut batch).map_err(|e| unreadable(e.into()))?;
                 if batch.rows.len() >= CHUNK_ROWS {
                     hand_on(&mut batch, range, each)?;
                 }
@@ -102,22 +103,53 @@ impl<'s> RolledUp<'s> {
     }
 
     fn each_in_journals(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
-        let mut problems = Vec::new();
-        let journals = self.store.journals(&self.manifest, &mut problems).map_err(|e| self.unreadable(e))?;
-        for mut journal in journals {
-            let checkpoint = self.manifest.checkpoint(journal_key(&journal));
-            if !checkpoint.meets(range) {
+        let (dir, mut problems) = (self.store.paths().journal_dir(), Vec::new());
+        let io = |cause| DbError::Io { path: dir.display().to_string(), cause };
+        let mut journals = self.store.journals(&self.manifest, &mut problems).map_err(io)?;
+        for (key, checkpoint) in &self.manifest.checkpoints {
+            if checkpoint.retired || checkpoint.events == 0 || !checkpoint.meets(range) {
                 continue;
             }
+            let Some(journal) = journals.iter_mut().find(|journal| journal_key(journal) == *key) else {
+                let (name, why) = (format!("{:032x}-{:06}", key.0, key.1), problems.join("; "));
+                return Err(DbError::Damaged {
+                    path: dir.display().to_string(),
+                    place: name,
+                    what: if why.is_empty() { "the journal is gone".into() } else { why },
+                });
+            };
             let mut batch = Batch::default();
-            journal.read(0, checkpoint.events, &mut batch).map_err(|e| self.unreadable(e))?;
+            rolled_up(journal, *checkpoint, &mut batch).map_err(unreadable)?;
             hand_on(&mut batch, range, each)?;
         }
         Ok(())
     }
+}
 
-    fn unreadable(&self, error: impl std::fmt::Display) -> DbError {
-        self.store.db().damaged("the events that buckets are closed from", error.to_string())
+/// Reads the events of a journal that the tiers hold.
+///
+/// # Errors
+/// When the journal cannot be read, and when some of them are not there any more.
+pub(crate) fn rolled_up(journal: &mut Reader, checkpoint: Checkpoint, into: &mut Batch) -> Result<(), QueryError> {
+    let progress = journal.read_until(0, checkpoint.offset, checkpoint.events, into)?;
+    if progress.events == checkpoint.events {
+        return Ok(());
+    }
+    let first = progress.damaged.first();
+    Err(QueryError::Damaged {
+        file: journal.path().display().to_string(),
+        offset: first.map_or(progress.next, |d| d.offset).to_string(),
+        what: format!("{} of the {} events that were rolled up can be read", progress.events, checkpoint.events),
+    })
+}
+
+fn unreadable(error: QueryError) -> DbError {
+    match error {
+        QueryError::Io { file, cause } => DbError::Io { path: file, cause },
+        QueryError::Damaged { file, offset, what } => DbError::Damaged { path: file, place: offset, what },
+        other => {
+            DbError::Damaged { path: "a file of events".into(), place: "its head".into(), what: other.to_string() }
+        }
     }
 }
 

@@ -120,13 +120,13 @@ impl<'s> View<'s> {
             if rolled_up && !checkpoint.meets(range) {
                 continue;
             }
-            let (mut from, mut left) = if rolled_up { (0, checkpoint.events) } else { (checkpoint.offset, u64::MAX) };
-            while left > 0 {
+            let (mut from, until) = if rolled_up { (0, checkpoint.offset) } else { (checkpoint.offset, u64::MAX) };
+            while from < until {
                 let mut batch = Batch::default();
-                let progress = journal.read(from, left.min(CHUNK_EVENTS), &mut batch)?;
+                let progress = journal.read_until(from, until, CHUNK_EVENTS, &mut batch)?;
                 self.note(journal, &progress);
                 each(&mut batch)?;
-                (from, left) = (progress.next, left - progress.events);
+                from = progress.next;
                 if !progress.more {
                     break;
                 }

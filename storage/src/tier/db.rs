@@ -7,16 +7,17 @@
 //! redb can panic on a damaged file, so everything inside runs under `catch_unwind`.
 
 use std::cell::Cell;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use redb::backends::FileBackend;
 use redb::{
     Builder, ConcurrencyMode, Database, DatabaseError, ReadOnlyDatabase, ReadTransaction, ReadableDatabase,
     ReadableTable, StorageError, WriteTransaction,
 };
 
+use super::backend;
 use super::schema::{META, META_UUID, META_VERSION};
 use crate::clock::Stopwatch;
 use crate::fs;
@@ -217,7 +218,7 @@ impl Db {
     fn open_current(&self) -> Result<Database, DatabaseError> {
         loop {
             let before = fs::identity(&self.path).map_err(StorageError::from)?;
-            let database = Self::builder().open(&self.path)?;
+            let database = self.open_file()?;
             if fs::identity(&self.path).map_err(StorageError::from)? == before {
                 return Ok(database);
             }
@@ -274,13 +275,26 @@ impl Db {
     }
 
     fn open_read_only(&self) -> Result<ReadOnlyDatabase, DbError> {
-        self.patiently(|| match Self::builder().open_read_only(&self.path) {
+        self.patiently(|| match self.open_file_read_only() {
             Err(DatabaseError::RepairAborted) => {
-                Self::builder().open(&self.path)?.close()?;
-                Self::builder().open_read_only(&self.path)
+                self.open_file()?.close()?;
+                self.open_file_read_only()
             }
             result => result,
         })
+    }
+
+    /// An empty file is no database: redb would make it one.
+    fn open_file(&self) -> Result<Database, DatabaseError> {
+        let file = fs::open_write(&self.path)?;
+        if file.metadata()?.len() == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty").into());
+        }
+        Self::builder().create_with_backend(backend::over(file)?)
+    }
+
+    fn open_file_read_only(&self) -> Result<ReadOnlyDatabase, DatabaseError> {
+        Self::builder().open_read_only_with_backend(backend::over(fs::open_read(&self.path)?)?)
     }
 
     /// Waits with growing pauses while another process has the file.
@@ -315,7 +329,7 @@ impl Db {
             _ => Ok(()),
         });
         // Gone when it was renamed; useless when it was not.
-        let _ = std::fs::remove_file(&temporary);
+        let _ = fs::remove_file(&temporary);
         made?;
         fs::sync_dir(dir).map_err(io)
     }
@@ -335,7 +349,7 @@ impl Db {
     fn make_at(&self, path: &Path, fill: impl FnOnce(&WriteTransaction) -> Result<(), DbError>) -> Result<(), DbError> {
         let io = |cause| DbError::Io { path: path.display().to_string(), cause };
         let file = fs::create_new(path).map_err(io)?;
-        let backend = FileBackend::new(file).map_err(|e| self.error(e))?;
+        let backend = backend::over(file).map_err(|e| self.error(e))?;
         let mut builder = Builder::new();
         let database = builder.set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(|e| self.error(e))?;
         let mut transaction = database.begin_write().map_err(|e| self.error(e))?;
@@ -343,7 +357,7 @@ impl Db {
         fill(&transaction)?;
         transaction.commit().map_err(|e| self.error(e))?;
         database.close().map_err(|e| self.error(e))?;
-        fs::open_read(path).and_then(|f| f.sync_all()).map_err(io)
+        fs::open_read(path).and_then(|f| fs::sync_all(&f)).map_err(io)
     }
 
     /// Refuses a file of another store or of a later version.

@@ -1,5 +1,6 @@
 //! Buckets, checkpoints and the manifest in one redb file.
 
+mod backend;
 mod copy;
 pub mod db;
 mod manifest;

@@ -337,7 +337,7 @@ impl Log for Mapped {
             (files, std::mem::take(&mut admin.unsynced), std::mem::take(&mut admin.new_entries))
         };
         // `fdatasync` takes what was stored through the mapping too.
-        let mut done = files.iter().try_for_each(|own| own.file.sync_data());
+        let mut done = files.iter().try_for_each(|own| fs::sync_data(&own.file));
         done = done.and_then(|()| sync_finished(&mut unsynced));
         if new_entries {
             done = done.and_then(|()| fs::sync_dir(&self.common.setup.options.journal_dir));
@@ -347,7 +347,7 @@ impl Log for Mapped {
             admin.unsynced.append(&mut unsynced);
             admin.new_entries |= new_entries;
         }
-        done
+        done.map_err(|e| self.common.setup.not_durable(&e))
     }
 
     fn note_drops(&self) {
