@@ -60,12 +60,18 @@ fn recording_allocates_nothing() {
             ..Request::default()
         };
         let failed = Request { outcome: Outcome::Error("timeout"), service_tier: "batch", ..request };
+        let tokens = Tokens { input: 1200, cached: 500, output: 300, ..Tokens::default() };
+        let model = "claude-sonnet-4-5-20250929";
+        let priced = Request { provider: "claude", model, tokens, service_tier: "batch", cost: None, ..request };
+        let priced_series = collector.series("claude", model, "alice");
         let cache = Cache { provider: "openai", hit: true, key: "k", ..Cache::default() };
         let limit = RateLimit { user: "bob", allowed: true, key: "k", limit_type: "rpm", ..RateLimit::default() };
         let round = || {
             series.record(&Measurement::default());
             collector.record(&Event::Request(request));
             collector.record(&Event::Request(failed));
+            collector.record(&Event::Request(priced));
+            priced_series.record(&Measurement { tokens, ..Measurement::default() });
             collector.record(&Event::Cache(cache));
             collector.record(&Event::RateLimit(limit));
             collector.start("openai", "gpt").ok();
@@ -76,6 +82,6 @@ fn recording_allocates_nothing() {
         (0..20_000).for_each(|_| round());
         assert_eq!(COUNT.get() - before, 0, "{kind:?}");
         let health = collector.health();
-        assert_eq!((health.recorded, health.dropped_by_reason), (20_001 * 6, vec![]), "{kind:?}");
+        assert_eq!((health.recorded, health.dropped_by_reason), (20_001 * 8, vec![]), "{kind:?}");
     }
 }

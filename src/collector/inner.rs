@@ -2,16 +2,18 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use ax_storage::clock::{Clock, Stopwatch, SystemClock};
-use ax_storage::event::{CostSource, Event, NanoUsd, Request};
-use ax_storage::journal::{self, DropReason, Drops, Measurement, Recorder, RecorderOptions};
+use ax_storage::event::{CostSource, Event, NanoUsd, Outcome, Request};
+use ax_storage::journal::{self, Chore, DropReason, Drops, Measurement, Recorder, RecorderOptions};
 use ax_storage::time::{DAY_MS, Timestamp, Zone};
 use ax_storage::{OpenError, Store};
 
-use super::{Health, Options, Priced};
+use super::{Health, Options};
+use crate::pricing::{Entry, LivePrices, Resolved};
 
 /// After a refusal the store is opened again at the earliest after this time, then after twice
 /// as long each time.
@@ -19,12 +21,16 @@ const RETRY_FIRST_US: u64 = 50_000;
 /// And at the latest after this time, if there is something to record.
 const RETRY_LONGEST_US: u64 = 5_000_000;
 
+/// How often the store's price file is looked at.
+const PRICES_EVERY: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 5000 });
+
 /// What all clones of a collector share.
 pub(super) struct Inner {
     dir: PathBuf,
     options: Options,
     /// Empty while the medium refuses the store itself.
     recorder: OnceLock<Recorder>,
+    prices: Arc<LivePrices>,
     /// Events dropped while there was no recorder; moved to it when there is.
     early: Drops,
     /// Since the collector was made; the retry times count from it.
@@ -47,6 +53,7 @@ impl Inner {
             dir: dir.to_owned(),
             options,
             recorder: OnceLock::new(),
+            prices: Arc::new(LivePrices::open(dir)),
             early: Drops::default(),
             watch: Stopwatch::start(),
             retry: Retry::default(),
@@ -77,27 +84,37 @@ impl Inner {
             Ok(ts) => ts,
             Err(reason) => return recorder.drop_events(reason, 1),
         };
-        if let (Event::Request(r), Some(_)) = (event, &self.options.pricer)
+        if let Event::Request(r) = event
             && r.cost.is_none()
         {
-            let cost = self.price(r.provider, r.model, &Measurement { cost: None, ..measurement(r) }, ts);
+            let cost = self.prices.with(r.provider, r.model, |prices| price(prices, &measurement(r), ts));
             return recorder.record(&Event::Request(Request { cost, ..*r }), ts, CostSource::Computed);
         }
         recorder.record(event, ts, CostSource::Recorded);
     }
 
+    /// `prices` are those of the series.
     #[inline]
-    pub(super) fn record_series(&self, series: &journal::Series, m: &Measurement<'_>) {
+    pub(super) fn record_series(&self, series: &journal::Series, prices: &Entry, m: &Measurement<'_>) {
         let ts = match self.moment(m.ts) {
             Ok(ts) => ts,
             Err(reason) => return series.recorder().drop_events(reason, 1),
         };
-        if m.cost.is_none() && self.options.pricer.is_some() {
-            let (provider, model, _) = series.names();
-            let cost = self.price(provider, model, m, ts);
+        if m.cost.is_none() {
+            let cost = price(prices.prices(), m, ts);
             return series.record(&Measurement { cost, ..*m }, ts, CostSource::Computed);
         }
         series.record(m, ts, CostSource::Recorded);
+    }
+
+    pub(super) fn cost_of(&self, r: &Request<'_>) -> Option<NanoUsd> {
+        let ts = self.moment(r.ts).ok()?;
+        self.prices.with(r.provider, r.model, |prices| price(prices, &measurement(r), ts))
+    }
+
+    /// The prices of a model, to keep.
+    pub(super) fn prices(&self, provider: &str, model: &str) -> Arc<Entry> {
+        self.prices.entry(provider, model)
     }
 
     /// The recorder, if the medium has ever let us have one.
@@ -139,17 +156,16 @@ impl Inner {
         }
     }
 
-    fn price(&self, provider: &str, model: &str, m: &Measurement<'_>, ts: Timestamp) -> Option<NanoUsd> {
-        let pricer = self.options.pricer.as_ref()?;
-        let (service_tier, tokens, outcome) = (m.service_tier, &m.tokens, m.outcome);
-        pricer.price(&Priced { provider, model, service_tier, tokens, outcome, ts })
-    }
-
     fn open_store(&self) -> Result<Recorder, OpenError> {
         let zone = self.options.zone.clone().unwrap_or_else(Zone::local);
         let store = Store::open_or_create(&self.dir, &zone, self.now())?;
         let options = RecorderOptions::new(store.paths().journal_dir(), store.uuid());
-        let options = RecorderOptions { kind: self.options.journal, ..options };
+        let prices = Arc::clone(&self.prices);
+        let work = move || {
+            prices.refresh();
+        };
+        let chore = Some(Chore { every: PRICES_EVERY, work: Arc::new(work) });
+        let options = RecorderOptions { kind: self.options.journal, chore, ..options };
         let options = match &self.options.clock {
             Some(clock) => RecorderOptions { clock: clock.clone(), ..options },
             None => options,
@@ -213,6 +229,11 @@ const EIO: i32 = 5;
 /// Whether the medium may let us later. Anything else is a wrong path.
 fn is_refusal(cause: &io::Error) -> bool {
     DropReason::of(cause) != DropReason::Io || matches!(cause.raw_os_error(), Some(EIO))
+}
+
+#[inline]
+fn price(prices: &Resolved, m: &Measurement<'_>, ts: Timestamp) -> Option<NanoUsd> {
+    prices.cost(ts, &m.tokens, m.service_tier, m.outcome != Outcome::Ok)
 }
 
 fn measurement<'a>(r: &Request<'a>) -> Measurement<'a> {

@@ -46,30 +46,6 @@ pub use call::Call;
 use inner::Inner;
 pub use series::Series;
 
-/// Says what a call costs for which the application gave no cost.
-pub trait Pricer: Send + Sync {
-    /// The cost, or `None` when no price is known. Called on the recording path: it must not wait,
-    /// allocate or panic.
-    fn price(&self, call: &Priced<'_>) -> Option<NanoUsd>;
-}
-
-/// What a price depends on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Priced<'a> {
-    /// Provider name.
-    pub provider: &'a str,
-    /// Model name.
-    pub model: &'a str,
-    /// Service tier, possibly empty.
-    pub service_tier: &'a str,
-    /// Token counts.
-    pub tokens: &'a Tokens,
-    /// Success or the kind of failure.
-    pub outcome: Outcome<'a>,
-    /// When the call ended.
-    pub ts: Timestamp,
-}
-
 /// How a collector works. The defaults are right unless there is a reason.
 #[derive(Clone, Default)]
 #[non_exhaustive]
@@ -79,8 +55,6 @@ pub struct Options {
     /// Zone whose midnights cut the days of a store that is made here, by default this machine's.
     /// A store that exists keeps its own.
     pub zone: Option<Zone>,
-    /// Prices calls without a cost; without it they are unpriced.
-    pub pricer: Option<Arc<dyn Pricer>>,
     /// Where the time comes from, for tests; by default the system's clock.
     pub clock: Option<Arc<dyn Clock>>,
 }
@@ -137,14 +111,21 @@ impl Collector {
 
     /// Records an event. Never fails, never waits.
     ///
-    /// Without `ts` it happened now. A request without `cost` is priced from the price list, or
-    /// stays unpriced. An event that breaks a rule (see [`Event::check`]), or whose `ts` is before
+    /// Without `ts` it happened now. A request without `cost` is priced by the store's price lists (see
+    /// [`crate::pricing`]), or stays unpriced: when they do not know its model or service tier, or when it
+    /// did not fail and brings no tokens. An event that breaks a rule (see [`Event::check`]), or whose `ts` is before
     /// 2000 or more than a day ahead, is dropped and counted as invalid.
     #[inline]
     pub fn record(&self, event: &Event<'_>) {
         if let Some(inner) = &self.0 {
             inner.record(event);
         }
+    }
+
+    /// What a request costs that happens at its `ts`, or now: what it says, else by the store's price
+    /// lists; `None` = unpriced, or the collector is disabled.
+    pub fn cost_of(&self, request: &Request<'_>) -> Option<NanoUsd> {
+        request.cost.or_else(|| self.0.as_ref()?.cost_of(request))
     }
 
     /// Looks names up once, for calls that are recorded often. At least one name is copied, so

@@ -6,6 +6,7 @@ use ax_storage::event::{Event, Request};
 use ax_storage::journal::{self, Measurement};
 
 use super::inner::Inner;
+use crate::pricing::Entry;
 
 /// Records calls of one provider, model and user. Cheap to clone; usable from all threads.
 #[derive(Clone)]
@@ -19,7 +20,7 @@ struct Enabled {
 
 #[derive(Clone)]
 enum Names {
-    Known(journal::Series),
+    Known(journal::Series, Arc<Entry>),
     /// The medium gave no recorder when the handle was made: looked up at every record.
     Plain {
         provider: Box<str>,
@@ -32,7 +33,7 @@ impl Series {
     pub(super) fn new(inner: Option<&Arc<Inner>>, provider: &str, model: &str, user: &str) -> Self {
         let Some(inner) = inner else { return Self(None) };
         let names = match inner.recorder() {
-            Some(recorder) => Names::Known(recorder.series(provider, model, user)),
+            Some(recorder) => Names::Known(recorder.series(provider, model, user), inner.prices(provider, model)),
             None => Names::Plain { provider: provider.into(), model: model.into(), user: user.into() },
         };
         Self(Some(Enabled { inner: Arc::clone(inner), names }))
@@ -43,7 +44,7 @@ impl Series {
     pub fn record(&self, measurement: &Measurement<'_>) {
         let Some(Enabled { inner, names }) = &self.0 else { return };
         match names {
-            Names::Known(series) => inner.record_series(series, measurement),
+            Names::Known(series, prices) => inner.record_series(series, prices, measurement),
             Names::Plain { provider, model, user } => inner.record(&Event::Request(Request {
                 ts: measurement.ts,
                 provider,
@@ -63,7 +64,7 @@ impl Series {
 impl std::fmt::Debug for Series {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let names = self.0.as_ref().map(|enabled| match &enabled.names {
-            Names::Known(series) => series.names(),
+            Names::Known(series, _) => series.names(),
             Names::Plain { provider, model, user } => (&**provider, &**model, &**user),
         });
         f.debug_tuple("Series").field(&names).finish()

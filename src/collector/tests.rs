@@ -8,6 +8,7 @@ use ax_storage::journal::{Reader, list};
 use ax_storage::row::{Batch, Body, RequestRow};
 
 use super::*;
+use crate::pricing::{self, Contents, Given, Override, PICO_PER_USD_MTOK, Price, When};
 
 const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
@@ -98,31 +99,81 @@ fn times_that_cannot_be_are_dropped() {
 }
 
 #[test]
-fn a_price_list_prices_what_has_no_cost() {
-    struct Twice;
-    impl Pricer for Twice {
-        fn price(&self, call: &Priced<'_>) -> Option<NanoUsd> {
-            (call.model == "sonnet").then(|| NanoUsd::from_nanos(2 * call.tokens.input))
-        }
-    }
+fn what_has_no_cost_is_priced() {
     let dir = tempfile::tempdir().unwrap();
-    let options = Options { pricer: Some(Arc::new(Twice)), ..Options::default() };
+    let (options, _) = at(NOW);
     let collector = Collector::open_with(dir.path(), options).unwrap();
     let tokens = Tokens { input: 50, ..Tokens::default() };
-    let request = Request { provider: "claude", model: "sonnet", tokens, ..Request::default() };
+    let request = Request { provider: "claude", model: "claude-3-opus-20240229", tokens, ..Request::default() };
     collector.record(&Event::Request(request));
     collector.record(&Event::Request(Request { model: "other", ..request }));
     collector.record(&Event::Request(Request { cost: Some(NanoUsd::from_nanos(3)), ..request }));
-    collector.series("claude", "sonnet", "").record(&Measurement { tokens, ..Measurement::default() });
-    drop(collector);
+    collector.record(&Event::Request(Request { service_tier: "batch", ..request }));
+    collector.record(&Event::Request(Request { service_tier: "unheard_of", ..request }));
+    collector.record(&Event::Request(Request { tokens: Tokens::default(), ..request }));
+    let series = collector.series("claude", "claude-3-opus-20240229", "");
+    series.record(&Measurement { tokens, ..Measurement::default() });
+    let failed = Outcome::Error("overloaded");
+    series.record(&Measurement { outcome: failed, ..Measurement::default() });
+    assert_eq!(collector.cost_of(&request), Some(NanoUsd::from_nanos(750_000)));
+    drop((collector, series));
     let costs: Vec<_> = requests(&read(dir.path())).iter().map(|r| (r.cost_nanos, r.cost_source)).collect();
     let expected = [
-        (100, CostSource::Computed),
+        (750_000, CostSource::Computed),
         (0, CostSource::Unpriced),
         (3, CostSource::Recorded),
-        (100, CostSource::Computed),
+        (375_000, CostSource::Computed),
+        (0, CostSource::Unpriced),
+        (0, CostSource::Unpriced),
+        (750_000, CostSource::Computed),
+        (0, CostSource::Computed),
     ];
     assert_eq!(costs, expected);
+}
+
+/// A price of so many dollars a million tokens of input for any provider's `model`.
+fn own_price(model: &str, usd: u64) -> Contents {
+    let rates = Given { input: Some(usd * PICO_PER_USD_MTOK), ..Given::default() }.complete();
+    let price = Price { when: When::ALWAYS, rates, long: vec![] };
+    let own = Override { provider: String::new(), model: model.into(), price };
+    Contents { set: vec![own], ..Contents::default() }
+}
+
+#[test]
+fn a_running_recorder_takes_over_changed_prices() {
+    for kind in [JournalKind::Mapped, JournalKind::Written] {
+        let dir = tempfile::tempdir().unwrap();
+        let (options, _) = at(NOW);
+        let collector = Collector::open_with(dir.path(), Options { journal: kind, ..options }).unwrap();
+        let series = collector.series("p", "own", "");
+        let tokens = Tokens { input: 1, ..Tokens::default() };
+        let request = Request { provider: "q", model: "own", tokens, ..Request::default() };
+        let both = || {
+            series.record(&Measurement { tokens, ..Measurement::default() });
+            collector.record(&Event::Request(request));
+        };
+        both();
+        for usd in [1, 2] {
+            pricing::store(&pricing::path_in(dir.path()), &own_price("own", usd)).unwrap();
+            let wait = std::time::Duration::from_millis(50);
+            for _ in 0..400 {
+                if collector.cost_of(&request) == Some(NanoUsd::from_nanos(usd * 1000)) {
+                    break;
+                }
+                // Written journals look when events are written.
+                collector.record(&Event::Cache(Cache { key: "k", ..Cache::default() }));
+                std::thread::sleep(wait);
+            }
+            both();
+        }
+        std::fs::write(pricing::path_in(dir.path()), "damaged").unwrap();
+        drop((collector, series));
+        let costs: Vec<_> = requests(&read(dir.path())).iter().map(|r| r.cost_nanos).collect();
+        assert_eq!(costs, [0, 0, 1000, 1000, 2000, 2000], "{kind:?}");
+        // One that opens now prices by the list that comes along.
+        let collector = Collector::open(dir.path()).unwrap();
+        assert_eq!(collector.cost_of(&request), None);
+    }
 }
 
 #[test]

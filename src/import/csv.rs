@@ -59,10 +59,10 @@ impl Columns {
 
     /// Adds the event of a usual row to `batch`. Whether it was one; all others are for [`Columns::parse`].
     #[inline]
-    pub(crate) fn push_usual(&self, row: &[u8], now: Timestamp, priced: bool, batch: &mut Batch) -> bool {
+    pub(crate) fn push_usual(&self, row: &[u8], now: Timestamp, batch: &mut Batch) -> bool {
         // A backslash may begin an escape.
         let usual = memchr::memchr(b'\\', row).is_none().then(|| quick::cells(row, &self.keys)).flatten();
-        usual.and_then(|usual| usual.push(&self.rules, now, priced, batch)).is_some()
+        usual.and_then(|usual| usual.push(&self.rules, now, batch)).is_some()
     }
 
     /// The event of one row.

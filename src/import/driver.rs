@@ -12,14 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use ax_storage::event::{COST_NANOS_MAX, CostSource, Event};
+use ax_storage::event::CostSource;
 use ax_storage::row::{Batch, Body};
 use ax_storage::time::Timestamp;
 
 use super::error::{ImportError, LineError, shown};
-use super::fields::Parsed;
 use super::key::Keys;
 use super::ndjson::{LineParser, is_object};
+use super::priced::Pricing;
 use super::quick::Guesses;
 use super::resume::{self, Found};
 use super::sniff::BOM;
@@ -305,7 +305,14 @@ fn describe(batch: &Batch, report: &mut Report) {
 /// The reading thread. Ends early when nobody takes its chunks any more.
 fn read(reading: Reading, options: &Options<'_>, now: Timestamp, to_store: &SyncSender<Chunk>) -> io::Result<()> {
     let Reading { mut source, parser, found, .. } = reading;
-    let mut work = Work { parser, guesses: Guesses::default(), options, now, chunk: Chunk::default() };
+    let mut work = Work {
+        parser,
+        guesses: Guesses::default(),
+        pricing: Pricing::default(),
+        options,
+        now,
+        chunk: Chunk::default(),
+    };
     let result = work.records(&mut source, found.within_line, to_store);
     if result.is_err() {
         // What was read before the input failed is good.
@@ -318,6 +325,7 @@ fn read(reading: Reading, options: &Options<'_>, now: Timestamp, to_store: &Sync
 struct Work<'a> {
     parser: Parser,
     guesses: Guesses,
+    pricing: Pricing,
     options: &'a Options<'a>,
     now: Timestamp,
     chunk: Chunk,
@@ -380,13 +388,16 @@ impl Work<'_> {
     /// Takes or refuses one line.
     #[inline]
     fn event(&mut self, bytes: &[u8], line: u64) -> bool {
-        let (batch, priced) = (&mut self.chunk.batch, self.options.price.is_some());
+        let batch = &mut self.chunk.batch;
         let usual = match &self.parser {
-            Parser::Ndjson(lines) => lines.push_usual(&mut self.guesses, bytes, self.now, priced, batch),
-            Parser::Csv(columns) => columns.push_usual(bytes, self.now, priced, batch),
+            Parser::Ndjson(lines) => lines.push_usual(&mut self.guesses, bytes, self.now, batch),
+            Parser::Csv(columns) => columns.push_usual(bytes, self.now, batch),
         };
         if usual {
             self.chunk.read += 1;
+            if let Some(book) = self.options.prices {
+                self.pricing.price_last(book, &mut self.chunk.batch);
+            }
             return true;
         }
         let parsed = match &self.parser {
@@ -396,7 +407,7 @@ impl Work<'_> {
         match parsed {
             Ok(parsed) => {
                 self.chunk.read += 1;
-                push(&mut self.chunk.batch, &parsed, self.options);
+                self.pricing.push(self.options.prices, &mut self.chunk.batch, &parsed);
                 for key in parsed.unknown_keys() {
                     self.chunk.unknown.count(key, 1);
                 }
@@ -448,6 +459,7 @@ impl Work<'_> {
     /// Hands the chunk over. Whether anyone took it.
     fn send(&mut self, consumed: Consumed, to_store: &SyncSender<Chunk>) -> bool {
         let mut chunk = std::mem::take(&mut self.chunk);
+        self.pricing.forget();
         chunk.consumed = Some(consumed);
         if let Parser::Csv(columns) = &self.parser {
             for name in &columns.unknown {
@@ -456,18 +468,6 @@ impl Work<'_> {
         }
         to_store.send(chunk).is_ok()
     }
-}
-
-/// Adds the event, priced if it brings no cost.
-#[inline]
-fn push(batch: &mut Batch, parsed: &Parsed<'_>, options: &Options<'_>) {
-    let mut event = parsed.event();
-    let mut source = parsed.cost_source();
-    if let (Some(price), true, Event::Request(request)) = (options.price, parsed.wants_price(), &mut event) {
-        request.cost = price(request, parsed.ts()).filter(|c| c.nanos() <= COST_NANOS_MAX);
-        source = CostSource::Computed;
-    }
-    batch.push(&event, parsed.ts(), source, parsed.event_id());
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod fields;
 mod key;
 mod logs;
 mod ndjson;
+mod priced;
 mod quick;
 mod resume;
 mod sniff;
@@ -24,9 +25,10 @@ mod when;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use ax_storage::event::{NanoUsd, Request};
 use ax_storage::row::Batch;
 use ax_storage::time::Timestamp;
+
+use crate::pricing::Book;
 
 #[cfg(feature = "cli")]
 pub(crate) use error::shown;
@@ -101,9 +103,6 @@ pub enum Input {
     Known(Format, PathBuf),
 }
 
-/// Fills in the cost of a request that brings none; `None` = no price is known.
-pub type Price<'a> = dyn Fn(&Request<'_>, Timestamp) -> Option<NanoUsd> + Sync + 'a;
-
 /// How to import.
 #[derive(Clone, Default)]
 pub struct Options<'a> {
@@ -117,8 +116,8 @@ pub struct Options<'a> {
     pub complete: bool,
     /// Read and judge everything, add nothing.
     pub dry_run: bool,
-    /// The price list.
-    pub price: Option<&'a Price<'a>>,
+    /// What requests cost that bring no cost; without it they are unpriced.
+    pub prices: Option<&'a Book>,
     /// Set to stop after the chunk being written.
     pub cancel: Option<&'a AtomicBool>,
 }

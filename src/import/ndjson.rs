@@ -41,16 +41,9 @@ impl LineParser {
 
     /// Adds the event of a usual line to `batch`. Whether it was one; all others are for [`LineParser::parse`].
     #[inline]
-    pub(crate) fn push_usual(
-        &self,
-        guesses: &mut Guesses,
-        line: &[u8],
-        now: Timestamp,
-        priced: bool,
-        batch: &mut Batch,
-    ) -> bool {
+    pub(crate) fn push_usual(&self, guesses: &mut Guesses, line: &[u8], now: Timestamp, batch: &mut Batch) -> bool {
         let usual = guesses.read(line, &self.keys);
-        usual.and_then(|usual| usual.push(&self.rules, now, priced, batch)).is_some()
+        usual.and_then(|usual| usual.push(&self.rules, now, batch)).is_some()
     }
 
     /// The event of one line (without its line end), at the time `now`.

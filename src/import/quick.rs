@@ -118,9 +118,8 @@ impl<'a> Usual<'a> {
     }
 
     /// Adds the request to `batch`; `None` = unusual, and nothing was added.
-    /// `priced` = what has no cost gets one from a price list.
     #[inline]
-    pub(crate) fn push(&self, rules: &Rules, now: Timestamp, priced: bool, batch: &mut Batch) -> Option<()> {
+    pub(crate) fn push(&self, rules: &Rules, now: Timestamp, batch: &mut Batch) -> Option<()> {
         let ts = Timestamp::from_millis(self.ts);
         let times = rules.oldest.unwrap_or(Timestamp::YEAR_2000).max(Timestamp::YEAR_2000)..=now.plus_ms(DAY_MS);
         let defaults = &rules.defaults;
@@ -131,7 +130,7 @@ impl<'a> Usual<'a> {
             || missing(self.model, &defaults.model)
             || missing(self.user, &defaults.user)
             || (self.ok && !self.error.is_empty())
-            || (!self.has(Key::Cost) && (priced || self.has(Key::CostSource)))
+            || (!self.has(Key::Cost) && self.has(Key::CostSource))
             || self.tokens.check().is_err();
         if unusual {
             return None;

@@ -7,29 +7,36 @@ use super::{Price, Rates};
 /// Pico-dollars in a nano-dollar.
 const PICO_IN_NANO: u128 = 1000;
 
-/// A part of the price that is paid for slower service.
+/// A part of the price that is not paid for slower service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Discount {
     /// The whole price.
     None,
     /// Half of it: batches, and flexible processing.
     Half,
+    /// Half of it, but for input read from the cache, which costs as ever.
+    HalfButCached,
 }
 
 impl Discount {
-    /// By the service tier of a call as providers name it; `None` when what it costs is not known.
-    pub fn of_tier(tier: &str) -> Option<Self> {
-        match tier {
-            "" | "standard" | "standard_only" | "default" | "auto" | "on_demand" => Some(Self::None),
-            "batch" | "flex" => Some(Self::Half),
-            _ => None,
+    /// By provider and service tier of a call as the provider names it; `None` when what that
+    /// costs is not known. The provider is one of [`super::price_provider`].
+    #[inline]
+    pub fn of(provider: &str, tier: &str) -> Option<Self> {
+        if tier.is_empty() {
+            return Some(Self::None);
         }
+        Self::of_named(provider, tier)
     }
 
-    const fn divisor(self) -> u128 {
-        match self {
-            Self::None => 1,
-            Self::Half => 2,
+    fn of_named(provider: &str, tier: &str) -> Option<Self> {
+        match (tier, provider) {
+            ("standard" | "standard_only" | "default" | "auto" | "on_demand", _) => Some(Self::None),
+            // At the price of any other call, when there is room.
+            ("flex", "groq") => Some(Self::None),
+            ("batch" | "flex", "google") => Some(Self::HalfButCached),
+            ("batch" | "flex", _) => Some(Self::Half),
+            _ => None,
         }
     }
 }
@@ -38,29 +45,32 @@ impl Discount {
 ///
 /// Counts of parts that exceed their whole are taken as the whole, so nothing is paid for twice.
 pub fn cost(price: &Price, tokens: &Tokens, discount: Discount) -> NanoUsd {
-    let rates = match price.long {
-        Some(long) if tokens.input > long.above => long.rates,
-        _ => price.rates,
+    let (all, cached) = pico(price.rates_for(tokens.input), tokens);
+    let (pico, divisor) = match discount {
+        Discount::None => (all, PICO_IN_NANO),
+        Discount::Half => (all, 2 * PICO_IN_NANO),
+        Discount::HalfButCached => (all.saturating_add(cached), 2 * PICO_IN_NANO),
     };
-    let divisor = PICO_IN_NANO * discount.divisor();
-    let pico = pico(&rates, tokens);
     let (nanos, rest) = (pico / divisor, pico % divisor);
     let up = rest * 2 > divisor || (rest * 2 == divisor && nanos % 2 == 1);
     NanoUsd::from_nanos(u64::try_from(nanos + u128::from(up)).unwrap_or(u64::MAX))
 }
 
-/// At most 5 products of two u64 of which none exceeds 2^127: tokens are bounded by their whole.
-fn pico(rates: &Rates, tokens: &Tokens) -> u128 {
+/// What all tokens cost, and those read from the cache among them. No product of two u64
+/// overflows, and tokens are bounded by their whole.
+fn pico(rates: &Rates, tokens: &Tokens) -> (u128, u128) {
     let cached = tokens.cached.min(tokens.input);
     let written = tokens.cache_write.min(tokens.input - cached);
     let written_1h = tokens.cache_write_1h.min(written);
-    let plain = tokens.input - cached - written;
+    let reasoning = tokens.reasoning.min(tokens.output);
     let parts = [
-        (plain, rates.input),
-        (cached, rates.cached),
+        (tokens.input - cached - written, rates.input),
         (written - written_1h, rates.cache_write),
         (written_1h, rates.cache_write_1h),
-        (tokens.output, rates.output),
+        (tokens.output - reasoning, rates.output),
+        (reasoning, rates.reasoning),
     ];
-    parts.iter().fold(0_u128, |sum, (count, rate)| sum.saturating_add(u128::from(*count) * u128::from(*rate)))
+    let cached = u128::from(cached) * u128::from(rates.cached);
+    let add = |sum: u128, (count, rate): &(u64, u64)| sum.saturating_add(u128::from(*count) * u128::from(*rate));
+    (parts.iter().fold(cached, add), cached)
 }

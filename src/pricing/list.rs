@@ -1,38 +1,24 @@
-//! A list of prices: read from text, asked by provider, model and time.
+//! A list of prices by exact names, and the one that comes with the program.
 //!
 //! A row is `provider model from input cached write write_1h output [above input cached write
 //! write_1h output]`, separated by tabs; prices are US dollars a million tokens, `-` is none. A
-//! class without a price costs as its parent: cached and written input as input, written for an
-//! hour as written. Several rows of a model are its prices over time.
+//! class without a price costs as its parent. Several rows of a model are its prices over time.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use ax_storage::time::Timestamp;
-
+use super::decimal::pico_per_token;
 use super::name::{candidates, normalized, price_provider};
-use super::{Long, Price, Rates};
+use super::{Given, Long, Price, Rates, When};
 
 /// The list that comes with the program.
 const EMBEDDED: &str = include_str!("prices.tsv");
 
-/// Providers that also sell another's models at that one's prices.
-const RESELLERS: [(&str, &str); 1] = [("google", "anthropic")];
-
 /// Prices by provider and model.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PriceList {
     /// Of each model, from old to new.
     models: BTreeMap<String, BTreeMap<String, Vec<Price>>>,
-}
-
-/// A price, and until when it holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found<'a> {
-    /// The price.
-    pub price: &'a Price,
-    /// When another follows it, if one does.
-    pub until: Option<Timestamp>,
 }
 
 /// A row that is none.
@@ -68,85 +54,76 @@ impl PriceList {
         Ok(list)
     }
 
-    /// Adds a price; one from the same time is replaced.
+    /// Adds a price; one that holds from the same time is replaced.
     pub fn add(&mut self, provider: &str, model: &str, price: Price) {
         let models = self.models.entry(price_provider(provider)).or_default();
         let prices = models.entry(normalized(model)).or_default();
-        match prices.binary_search_by_key(&price.from, |p| p.from) {
+        let from = |price: &Price| match price.when {
+            When::From(from_ms) => (from_ms, 0),
+            When::Daily { from_ms, to_ms } => (u64::MAX, u64::from(from_ms) << 32 | u64::from(to_ms)),
+        };
+        match prices.binary_search_by_key(&from(&price), from) {
             Ok(same) => prices[same] = price,
             Err(place) => prices.insert(place, price),
         }
     }
 
-    /// The price of a model at a time; `None` when none is known.
-    pub fn find(&self, provider: &str, model: &str, at: Timestamp) -> Option<Found<'_>> {
-        let (provider, model) = (price_provider(provider), normalized(model));
-        let resold = RESELLERS.iter().filter(|(seller, _)| *seller == provider).map(|(_, maker)| *maker);
-        std::iter::once(provider.as_str()).chain(resold).find_map(|provider| {
-            let models = self.models.get(provider)?;
-            let prices = candidates(&model).find_map(|name| models.get(name))?;
-            let next = prices.partition_point(|p| p.from <= at);
-            let price = prices.get(next.checked_sub(1)?)?;
-            Some(Found { price, until: prices.get(next).map(|p| p.from) })
+    /// The prices of a model over time, by its name and the provider that [`price_provider`] says.
+    pub fn find(&self, provider: &str, model: &str) -> Option<&[Price]> {
+        let models = self.models.get(provider)?;
+        let model = normalized(model);
+        candidates(&model).find_map(|name| models.get(name)).map(Vec::as_slice)
+    }
+
+    /// Every provider, model and its prices, in order of their names.
+    pub fn rows(&self) -> impl Iterator<Item = (&str, &str, &[Price])> {
+        self.models.iter().flat_map(|(provider, models)| {
+            models.iter().map(|(model, prices)| (provider.as_str(), model.as_str(), prices.as_slice()))
         })
-    }
-
-    /// How many models have a price.
-    pub fn len(&self) -> usize {
-        self.models.values().map(BTreeMap::len).sum()
-    }
-
-    /// Whether no model has a price.
-    pub fn is_empty(&self) -> bool {
-        self.models.is_empty()
     }
 }
 
 fn row(line: &str) -> Result<(&str, &str, Price), &'static str> {
     let fields: Vec<&str> = line.split('\t').collect();
     let [provider, model, from, rest @ ..] = fields.as_slice() else { return Err("a row has 8 or 14 fields") };
-    let from = match *from {
-        "-" => Timestamp::MIN,
+    let when = match *from {
+        "-" => When::ALWAYS,
         date => {
             let midnight = if date.contains('T') { "" } else { "T00:00:00Z" };
-            format!("{date}{midnight}").parse().map(Timestamp::from_jiff).map_err(|_| "the date is none")?
+            let from: jiff::Timestamp = format!("{date}{midnight}").parse().map_err(|_| "the date is none")?;
+            When::From(u64::try_from(from.as_millisecond()).map_err(|_| "the date is none")?)
         }
     };
     let (base, long) = match rest.len() {
-        5 => (rest, None),
+        5 => (rest, vec![]),
         11 => {
             let above = rest[5].parse().map_err(|_| "the length of long input is no number")?;
-            (&rest[..5], Some(Long { above, rates: rates(&rest[6..])? }))
+            (&rest[..5], vec![Long { above, rates: rates(&rest[6..])? }])
         }
         _ => return Err("a row has 8 or 14 fields"),
     };
-    Ok((provider, model, Price { from, rates: rates(base)?, long }))
+    Ok((provider, model, Price { when, rates: rates(base)?, long }))
 }
 
 fn rates(fields: &[&str]) -> Result<Rates, &'static str> {
     let [input, cached, write, write_1h, output] = fields else { return Err("a row has 8 or 14 fields") };
-    let missing = "input and output need a price";
-    let (input, output) = (pico(input)?.ok_or(missing)?, pico(output)?.ok_or(missing)?);
-    let cache_write = pico(write)?.unwrap_or(input);
-    Ok(Rates {
-        input,
-        cached: pico(cached)?.unwrap_or(input),
-        cache_write,
-        cache_write_1h: pico(write_1h)?.unwrap_or(cache_write),
-        output,
-    })
+    let given = Given {
+        input: pico(input)?,
+        cached: pico(cached)?,
+        cache_write: pico(write)?,
+        cache_write_1h: pico(write_1h)?,
+        output: pico(output)?,
+        reasoning: None,
+    };
+    match (given.input, given.output) {
+        (Some(_), Some(_)) => Ok(given.complete()),
+        _ => Err("input and output need a price"),
+    }
 }
 
-/// Dollars a million tokens, at most 6 decimals, as pico-dollars a token.
 fn pico(text: &str) -> Result<Option<u64>, &'static str> {
-    if text == "-" {
-        return Ok(None);
+    match text {
+        "-" => Ok(None),
+        text => pico_per_token(text).map(Some).map_err(|_| "a price is a number of at most 9 figures and 6 decimals"),
     }
-    let wrong = "a price is a number of at most 9 figures and 6 decimals";
-    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
-    let digits = |t: &str| t.bytes().all(|b| b.is_ascii_digit());
-    if whole.is_empty() || whole.len() > 9 || decimals.len() > 6 || !digits(whole) || !digits(decimals) {
-        return Err(wrong);
-    }
-    format!("{whole}{decimals:0<6}").parse().map(Some).map_err(|_| wrong)
 }

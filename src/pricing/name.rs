@@ -12,14 +12,13 @@ const MAKERS: [&str; 6] = ["anthropic.", "meta.", "mistral.", "amazon.", "cohere
 
 /// A model's name in lower case, without path and region before it, with `-` between its parts.
 pub fn normalized(model: &str) -> String {
-    let lower = model.trim().to_ascii_lowercase();
-    let mut name = lower.rsplit('/').next().unwrap_or(&lower);
-    for maker in MAKERS {
-        if let Some((_, rest)) = name.split_once(maker) {
-            name = rest;
-        }
-    }
-    name.replace(['.', '@', ':', '_', ' '], "-")
+    bare(&model.trim().to_ascii_lowercase()).replace(['.', '@', ':', '_', ' '], "-")
+}
+
+/// A name in lower case without path and region before it.
+pub(super) fn bare(lower: &str) -> &str {
+    let name = lower.rsplit('/').next().unwrap_or(lower);
+    MAKERS.iter().fold(name, |name, maker| name.split_once(maker).map_or(name, |(_, rest)| rest))
 }
 
 /// The provider whose prices hold for calls to `provider`: names differ, prices do not.

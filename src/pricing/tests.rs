@@ -1,6 +1,6 @@
 //! Names found, times told apart, and amounts right to the last figure.
 
-use ax_storage::event::Tokens;
+use ax_storage::event::{NanoUsd, Tokens};
 use proptest::prelude::*;
 
 use super::*;
@@ -11,24 +11,25 @@ fn at(date: &str) -> Timestamp {
 
 /// Dollars a million tokens of input and output, of the list that comes with the program.
 fn known(provider: &str, model: &str, date: &str) -> Option<(f64, f64)> {
-    let found = PriceList::embedded().find(provider, model, at(date))?;
+    let found = Book::embedded().resolve(provider, model);
     let usd = |pico: u64| pico as f64 / PICO_PER_USD_MTOK as f64;
-    Some((usd(found.price.rates.input), usd(found.price.rates.output)))
+    found.at(at(date)).map(|p| (usd(p.price.rates.input), usd(p.price.rates.output)))
 }
 
 #[test]
 fn the_list_that_comes_along_can_be_read_and_is_plausible() {
-    let text = include_str!("prices.tsv");
-    let list = PriceList::parse(text).unwrap();
-    assert!(list.len() > 250, "{}", list.len());
-    for (provider, model) in text.lines().filter(|l| !l.starts_with('#')).map(|l| {
-        let mut fields = l.split('\t');
-        (fields.next().unwrap(), fields.next().unwrap())
-    }) {
-        let found = list.find(provider, model, at("2026-10-01")).unwrap_or_else(|| panic!("{provider} {model}"));
-        let rates = found.price.rates;
-        assert!(rates.cached <= rates.input && rates.cache_write_1h >= rates.cache_write, "{provider} {model}");
+    let list = PriceList::parse(include_str!("prices.tsv")).unwrap();
+    let mut models = 0;
+    for (provider, model, prices) in list.rows() {
+        models += 1;
+        assert_eq!(list.find(provider, model), Some(prices), "{provider} {model}");
+        for price in prices {
+            let rates = price.rates;
+            assert!(rates.cached <= rates.input && rates.cache_write_1h >= rates.cache_write, "{provider} {model}");
+        }
+        assert!(prices.iter().any(|price| price.when.holds(at("2026-10-01"))), "{provider} {model}");
     }
+    assert!(models > 250, "{models}");
 }
 
 #[test]
@@ -70,10 +71,11 @@ fn names_are_found_however_they_are_dressed() {
 fn the_price_is_that_of_the_time_of_the_call() {
     assert_eq!(known("openai", "o3", "2025-06-09"), Some((10.0, 40.0)));
     assert_eq!(known("openai", "o3", "2025-06-10"), Some((2.0, 8.0)));
-    let found = PriceList::embedded().find("openai", "o3", at("2025-06-01")).unwrap();
-    assert_eq!(found.until, Some(Timestamp::from_jiff("2025-06-10T00:00:00Z".parse().unwrap())));
     let list = PriceList::parse("p\tm\t2025-01-01\t1\t-\t-\t-\t2\n").unwrap();
-    assert!(list.find("p", "m", at("2024-12-31")).is_none(), "before the first price none is known");
+    let [price] = list.find("p", "m").unwrap() else { panic!() };
+    assert!(!price.when.holds(at("2024-12-31")), "before the first price none is known");
+    let daily = |from_ms, to_ms| When::Daily { from_ms, to_ms }.holds(Timestamp::from_millis(5 * DAY_MS + 1000));
+    assert_eq!([daily(1000, 1001), daily(0, 1000), daily(5000, 1001), daily(1001, 1000)], [true, false, true, false]);
 }
 
 #[test]
@@ -111,10 +113,38 @@ fn amounts_are_exact() {
         ("free", tokens(1_000_000, 5, 5, 5, 1_000_000), Discount::None, 0),
         ("m", tokens(u64::MAX, 0, 0, 0, u64::MAX), Discount::None, u64::MAX),
     ] {
-        let price = list.find("p", model, at("2025-01-01")).unwrap().price;
+        let price = &list.find("p", model).unwrap()[0];
         assert_eq!(cost(price, &tokens, discount).nanos(), nanos, "{model} {tokens:?}");
     }
-    assert_eq!(["batch", "", "priority"].map(Discount::of_tier), [Some(Discount::Half), Some(Discount::None), None]);
+    let free = Resolved::default();
+    assert_eq!(free.cost(at("2025-01-01"), &tokens(1, 0, 0, 0, 1), "", false), None, "unpriced is not free");
+}
+
+#[test]
+fn service_tiers_cost_what_their_provider_takes_for_them() {
+    let tokens = Tokens { input: 2_000_000, cached: 1_000_000, ..Tokens::default() };
+    for (provider, model, tier, nanos) in [
+        ("anthropic", "claude-sonnet-4-6", "", Some(3_300_000_000)),
+        ("anthropic", "claude-sonnet-4-6", "standard", Some(3_300_000_000)),
+        ("anthropic", "claude-sonnet-4-6", "batch", Some(1_650_000_000)),
+        ("anthropic", "claude-sonnet-4-6", "priority", None),
+        ("openai", "gpt-4o", "flex", Some(1_875_000_000)),
+        ("gemini", "gemini-2.5-flash", "", Some(330_000_000)),
+        ("gemini", "gemini-2.5-flash", "batch", Some(180_000_000)),
+        ("groq", "llama-3.1-8b-instant", "flex", Some(100_000_000)),
+        ("groq", "llama-3.1-8b-instant", "batch", Some(50_000_000)),
+    ] {
+        let cost = Book::embedded().resolve(provider, model).cost(at("2026-10-01"), &tokens, tier, false);
+        assert_eq!(cost.map(NanoUsd::nanos), nanos, "{provider} {model} {tier}");
+    }
+}
+
+#[test]
+fn a_call_without_tokens_is_free_only_when_it_failed() {
+    let prices = Book::embedded().resolve("openai", "gpt-4o");
+    let none = Tokens::default();
+    assert_eq!(prices.cost(at("2026-10-01"), &none, "", true), Some(NanoUsd::from_nanos(0)));
+    assert_eq!(prices.cost(at("2026-10-01"), &none, "", false), None);
 }
 
 #[test]
@@ -133,15 +163,107 @@ fn rows_that_are_none_say_where_and_why() {
 
 proptest! {
     #[test]
-    fn any_name_and_count_is_answered(provider in ".{0,12}", model in "[a-z0-9.:@/-]{0,40}|.{0,20}", ms in any::<u64>(), counts in any::<[u64; 5]>()) {
-        if let Some(found) = PriceList::embedded().find(&provider, &model, Timestamp::from_millis(ms)) {
-            prop_assert!(found.price.from.millis() <= ms);
+    fn any_name_and_time_is_answered(provider in ".{0,12}", model in "[a-z0-9.:@/-]{0,40}|.{0,20}", ms in any::<u64>()) {
+        let found = Book::embedded().resolve(&provider, &model);
+        if let Some(p) = found.at(Timestamp::from_millis(ms)) {
+            prop_assert!(p.price.when.holds(Timestamp::from_millis(ms)));
         }
-        let list = PriceList::parse("p\tm\t-\t999999999\t1\t2\t3\t999999999\n").unwrap();
-        let [input, cached, cache_write, cache_write_1h, output] = counts;
-        let tokens = Tokens { input, cached, cache_write, cache_write_1h, output, reasoning: 0 };
-        let price = list.find("p", "m", Timestamp::MIN).unwrap().price;
-        let (whole, half) = (cost(price, &tokens, Discount::None).nanos(), cost(price, &tokens, Discount::Half).nanos());
-        prop_assert!(half <= whole);
+    }
+
+    /// Against sums of single digits, which know no overflow and no rounding but their own.
+    #[test]
+    fn costs_are_those_of_a_calculation_with_digits(
+        rates in any::<[u32; 6]>(), longer in any::<[u32; 6]>(), above in 0_u64..2_000_000,
+        input in 0_u64..2_000_000, shares in any::<[u8; 4]>(), output in 0_u64..1_000_000, half in 0_usize..3,
+    ) {
+        let part = |of: u64, share: u8| of * u64::from(share) / 255;
+        let cached = part(input, shares[0]);
+        let cache_write = part(input - cached, shares[1]);
+        let cache_write_1h = part(cache_write, shares[2]);
+        let tokens = Tokens { input, cached, cache_write, cache_write_1h, output, reasoning: part(output, shares[3]) };
+        let made = |r: [u32; 6]| {
+            let [input, cached, cache_write, cache_write_1h, output, reasoning] = r.map(u64::from);
+            Rates { input, cached, cache_write, cache_write_1h, output, reasoning }
+        };
+        let price = Price { when: When::ALWAYS, rates: made(rates), long: vec![Long { above, rates: made(longer) }] };
+        let discount = [Discount::None, Discount::Half, Discount::HalfButCached][half];
+        let r = if input > above { longer } else { rates };
+        let counts = [
+            input - cached - cache_write, cached, cache_write - cache_write_1h, cache_write_1h,
+            output - tokens.reasoning, tokens.reasoning,
+        ];
+        // In half pico-dollars.
+        let mut sum = digits::Number::default();
+        for (i, (count, rate)) in counts.into_iter().zip(r).enumerate() {
+            let whole = discount == Discount::None || (discount == Discount::HalfButCached && i == 1);
+            for _ in 0..if whole { 2 } else { 1 } {
+                sum.add(&digits::product(count, u64::from(rate)));
+            }
+        }
+        prop_assert_eq!(cost(&price, &tokens, discount).nanos().to_string(), sum.rounded_2000ths());
+    }
+}
+
+/// Numbers as decimal digits, the lowest first.
+mod digits {
+    #[derive(Clone, Default)]
+    pub(super) struct Number(Vec<u8>);
+
+    impl Number {
+        fn of(text: &str) -> Self {
+            Self(text.bytes().rev().map(|b| b - b'0').collect())
+        }
+
+        pub(super) fn add(&mut self, other: &Self) {
+            let mut carry = 0;
+            for i in 0..self.0.len().max(other.0.len()) + 1 {
+                if i == self.0.len() {
+                    self.0.push(0);
+                }
+                let sum = self.0[i] + other.0.get(i).copied().unwrap_or(0) + carry;
+                (self.0[i], carry) = (sum % 10, sum / 10);
+            }
+        }
+
+        /// Divided by 2000, halves to the even neighbour.
+        pub(super) fn rounded_2000ths(&self) -> String {
+            let thousandths: Vec<u8> = self.0.iter().copied().chain([0; 4]).collect();
+            let (low, high) = thousandths.split_at(3);
+            let mut odd = 0;
+            let mut halves: Vec<u8> = high
+                .iter()
+                .rev()
+                .map(|d| {
+                    let now = odd * 10 + d;
+                    odd = now % 2;
+                    now / 2
+                })
+                .collect();
+            let rest = u32::from(odd) * 1000 + low.iter().rev().fold(0, |n, d| n * 10 + u32::from(*d));
+            let even = halves.last().is_none_or(|d| d % 2 == 0);
+            if rest > 1000 || (rest == 1000 && !even) {
+                halves.reverse();
+                let mut up = Self(halves);
+                up.add(&Self::of("1"));
+                halves = up.0.into_iter().rev().collect();
+            }
+            let text: String = halves.iter().map(|d| char::from(b'0' + d)).collect();
+            match text.trim_start_matches('0') {
+                "" => "0".into(),
+                text => text.into(),
+            }
+        }
+    }
+
+    /// As one multiplies on paper.
+    pub(super) fn product(a: u64, b: u64) -> Number {
+        let (a, b) = (Number::of(&a.to_string()), Number::of(&b.to_string()));
+        let mut sum = Number::default();
+        for (place, digit) in b.0.iter().enumerate() {
+            let mut shifted = vec![0; place];
+            shifted.extend(&a.0);
+            (0..*digit).for_each(|_| sum.add(&Number(shifted.clone())));
+        }
+        sum
     }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ax_storage::Store;
 use ax_storage::row::Batch;
 use ax_storage::time::Zone;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -22,6 +23,7 @@ use crate::error::{Failure, Kind, Result, escaped, exit, plain};
 use crate::import::{
     self, Added, Consumed, Format, ImportError, Input, Note, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
 };
+use crate::pricing::{self, Book};
 
 /// Refused lines that the summary shows; `--json` lists more.
 const REFUSALS_SHOWN: usize = 10;
@@ -38,13 +40,14 @@ pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
     let cancel = Arc::new(AtomicBool::new(false));
     let store = if args.dry_run { context.store()? } else { Some(context.writable_store()?) };
     let oldest = Some(context.oldest_kept(store.as_ref())?);
+    let prices = book(store.as_ref(), context);
     let options = Options {
         format,
         map: args.map.iter().map(|pair| mapping(pair)).collect::<Result<_>>()?,
         rules: Rules { zone: zone(context)?, oldest, ..Rules::default() },
         complete: args.last_line,
         dry_run: args.dry_run,
-        price: None,
+        prices: Some(&prices),
         cancel: Some(&cancel),
     };
     let stop = Arc::clone(&cancel);
@@ -74,6 +77,19 @@ pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
         context.print(&summary(&report, args.dry_run, context))?;
     }
     Ok(exit_code(&report))
+}
+
+/// The price lists; a price file that cannot be used is left out, and that is said.
+fn book(store: Option<&Store>, context: &Context) -> Book {
+    let contents = store.map(|store| pricing::load(&pricing::path_in(store.dir()))).transpose();
+    Book::new(
+        contents
+            .unwrap_or_else(|e| {
+                context.warn("prices", format!("{e}; priced by the list that comes along"));
+                None
+            })
+            .unwrap_or_default(),
+    )
 }
 
 /// 0 when anything was taken or was there already; 1 when every line was refused.

@@ -6,11 +6,12 @@
 use ax_storage::row::Batch;
 use ax_storage::time::Timestamp;
 
+use super::describe;
 use super::start::Start;
-use super::{describe, push};
 use crate::import::error::{ImportError, LineError};
 use crate::import::fields::Fields;
 use crate::import::logs::{self, Gathered};
+use crate::import::priced::Pricing;
 use crate::import::resume;
 use crate::import::{InputReport, Note, Options, Progress, REFUSALS_MAX, Refusal, Report, Sink};
 
@@ -104,12 +105,12 @@ impl Logs {
         for input in gathered.drop_retold() {
             repeated(report, input);
         }
-        let mut batch = Batch::default();
+        let (mut batch, mut pricing) = (Batch::default(), Pricing::default());
         let mut inputs = Vec::with_capacity(gathered.list.len());
         for mention in &gathered.list {
             match Fields::of_call(&mention.call, &gathered.names).finish(&options.rules, now) {
                 Ok(parsed) => {
-                    push(&mut batch, &parsed, options);
+                    pricing.push(options.prices, &mut batch, &parsed);
                     inputs.push(mention.input);
                 }
                 Err(reason) => refuse(report, mention.input, mention.line, reason),

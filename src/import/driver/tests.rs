@@ -10,6 +10,7 @@ use ax_storage::row::{Names, Row};
 use super::*;
 use crate::import::LINE_BYTES_MAX;
 use crate::import::{Added, Consumed, Note, SinkError};
+use crate::pricing::{Book, Contents, Given, Override, Price, When};
 
 const NOW: Timestamp = Timestamp::from_millis(1_762_732_800_000);
 
@@ -356,10 +357,11 @@ fn what_the_price_list_knows_is_priced_and_what_is_said_to_be_unpriced_is_not() 
     let mut bench = Bench::new();
     let said = event(2).replace("}", ",\"cost_source\":\"unpriced\"}");
     let path = bench.file("a", event(1) + &said);
-    let price = |r: &ax_storage::event::Request<'_>, _: Timestamp| {
-        Some(ax_storage::event::NanoUsd::from_nanos(r.tokens.output * 7))
-    };
-    let report = bench.import(&path, &Options { price: Some(&price), ..Options::default() }).unwrap();
+    let rates = Given { output: Some(7000), ..Given::default() }.complete();
+    let price = Price { when: When::ALWAYS, rates, long: vec![] };
+    let set = vec![Override { provider: String::new(), model: String::new(), price }];
+    let book = Book::new(Contents { set, ..Contents::default() });
+    let report = bench.import(&path, &Options { prices: Some(&book), ..Options::default() }).unwrap();
     assert_eq!(report.unpriced, 1);
     assert!(bench.memory.rows[0].contains("cost=7 Computed"));
 }

@@ -30,7 +30,7 @@ fn thorough(parsed: Option<Parsed<'_>>) -> Read {
 fn line_agrees(guesses: &mut Guesses, line: &[u8]) -> Result<bool, TestCaseError> {
     let parser = LineParser::default();
     let mut batch = Batch::default();
-    let quick = parser.push_usual(guesses, line, NOW, false, &mut batch);
+    let quick = parser.push_usual(guesses, line, NOW, &mut batch);
     if quick {
         prop_assert_eq!(read(&batch), thorough(parser.parse(line, NOW).ok()), "{}", line.escape_ascii());
     } else {
@@ -41,7 +41,7 @@ fn line_agrees(guesses: &mut Guesses, line: &[u8]) -> Result<bool, TestCaseError
 
 fn row_agrees(columns: &Columns, row: &[u8]) -> Result<bool, TestCaseError> {
     let mut batch = Batch::default();
-    let quick = columns.push_usual(row, NOW, false, &mut batch);
+    let quick = columns.push_usual(row, NOW, &mut batch);
     if quick {
         prop_assert_eq!(read(&batch), thorough(columns.parse(row, NOW).ok()), "{}", row.escape_ascii());
     }
@@ -176,23 +176,21 @@ fn usual_lines_and_rows_take_it() {
     let columns = b"ts,provider,model,latency_ms,cost_usd,cost_source,ok,error,what";
     let columns = Columns::new(columns, Rules::default(), &Keys::default()).unwrap();
     let mut batch = Batch::default();
-    assert!(columns.push_usual(b"2025-11-03T00:00:06.615Z,p,m,12.5,0.1,computed,false,,x", NOW, false, &mut batch));
-    assert!(columns.push_usual(b"1700158546680,p,,,,,true,,", NOW, false, &mut batch));
-    assert!(!columns.push_usual(b"1700158546680,p,,,,,true,", NOW, false, &mut batch), "a cell is missing");
-    assert!(!columns.push_usual(b"1700158546680,p,,,,,true,,,", NOW, false, &mut batch), "a cell too many");
+    assert!(columns.push_usual(b"2025-11-03T00:00:06.615Z,p,m,12.5,0.1,computed,false,,x", NOW, &mut batch));
+    assert!(columns.push_usual(b"1700158546680,p,,,,,true,,", NOW, &mut batch));
+    assert!(!columns.push_usual(b"1700158546680,p,,,,,true,", NOW, &mut batch), "a cell is missing");
+    assert!(!columns.push_usual(b"1700158546680,p,,,,,true,,,", NOW, &mut batch), "a cell too many");
 }
 
 /// What only whole rules know is not taken.
 #[test]
 fn rules_are_kept() {
     let line = b"{\"ts\":1762128006615,\"provider\":\"p\",\"latency_ms\":1}";
-    let push = |rules: Rules, priced: bool| {
-        LineParser::new(rules).push_usual(&mut Guesses::default(), line, NOW, priced, &mut Batch::default())
-    };
-    assert!(push(Rules::default(), false));
-    assert!(!push(Rules::default(), true), "a price list fills the cost in");
+    let push =
+        |rules: Rules| LineParser::new(rules).push_usual(&mut Guesses::default(), line, NOW, &mut Batch::default());
+    assert!(push(Rules::default()));
     let oldest = Some(Timestamp::from_millis(1_762_128_006_616));
-    assert!(!push(Rules { oldest, ..Rules::default() }, false));
+    assert!(!push(Rules { oldest, ..Rules::default() }));
     let defaults = crate::import::Defaults { user: "u".into(), ..Default::default() };
-    assert!(!push(Rules { defaults, ..Rules::default() }, false));
+    assert!(!push(Rules { defaults, ..Rules::default() }));
 }

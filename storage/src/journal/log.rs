@@ -23,6 +23,15 @@ pub enum JournalKind {
     Written,
 }
 
+/// Something that the helper thread does beside its own work, again and again.
+#[derive(Clone)]
+pub struct Chore {
+    /// How long to wait between two times.
+    pub every: Duration,
+    /// What to do: briefly, on a small stack, without a panic.
+    pub work: Arc<dyn Fn() + Send + Sync>,
+}
+
 /// Where and how a recorder writes.
 #[derive(Clone)]
 pub struct RecorderOptions {
@@ -38,6 +47,8 @@ pub struct RecorderOptions {
     pub roll_after: Duration,
     /// Says when files are created. Events bring their own time.
     pub clock: Arc<dyn Clock>,
+    /// Done by the helper thread of a mapped journal, or in passing when events are written.
+    pub chore: Option<Chore>,
 }
 
 impl RecorderOptions {
@@ -50,6 +61,7 @@ impl RecorderOptions {
             file_bytes_max: FILE_BYTES_MAX,
             roll_after: Duration::from_secs(3600),
             clock: Arc::new(SystemClock),
+            chore: None,
         }
     }
 }

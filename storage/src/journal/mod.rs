@@ -22,7 +22,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use drops::{DropReason, Drops};
-pub use log::{JournalKind, RecorderOptions};
+pub use log::{Chore, JournalKind, RecorderOptions};
 pub use pass::{Damage, Gap, Progress};
 pub use reader::{Reader, list};
 pub use recorder::{Measurement, Recorder, RecorderHealth, Series};

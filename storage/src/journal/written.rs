@@ -18,7 +18,7 @@ use crate::journal::file::{OwnFile, next_piece, set_aside};
 use crate::journal::format::{
     FRAME_HEAD_BYTES, FRAME_SLOTS_MAX, HEADER_BYTES, LAST_NAME_AT, SLOT_BYTES, frame_place, frame_seed, slots_of,
 };
-use crate::journal::log::{Backoff, Log, Refused, Setup};
+use crate::journal::log::{Backoff, Chore, Log, Refused, Setup};
 
 /// A journal written by system calls.
 #[derive(Debug)]
@@ -42,6 +42,8 @@ struct State {
     unsynced: Vec<PathBuf>,
     /// The directory has entries that may not survive a power loss.
     new_entries: bool,
+    /// Since the chore was last done.
+    chored: Option<Stopwatch>,
 }
 
 #[derive(Debug)]
@@ -67,6 +69,18 @@ impl Written {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A panic in here would be ours; the state is changed in single assignments.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does the chore if it is time, outside the lock.
+    fn do_chore(&self, chore: &Chore) {
+        {
+            let chored = &mut self.lock().chored;
+            if chored.get_or_insert_with(Stopwatch::start).elapsed() < chore.every {
+                return;
+            }
+            *chored = Some(Stopwatch::start());
+        }
+        (chore.work)();
     }
 
     /// Makes the next file, unless it was refused too recently.
@@ -182,6 +196,9 @@ impl Log for Written {
         let offset = self.write(sequence, payload, name)?;
         if !name {
             self.recorded.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(chore) = &self.setup.options.chore {
+            self.do_chore(chore);
         }
         Ok(offset)
     }

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use ax_storage::Store;
 use ax_storage::clock::{Clock, ManualClock};
-use ax_storage::event::CostSource;
 use serde::Serialize;
 
 use crate::aggregator::{self as monitor, Monitor};
@@ -165,16 +164,17 @@ impl Tally {
             Ok(parsed) => {
                 self.lines += 1;
                 self.read += 1;
-                self.note(&parsed);
+                self.note(&parsed, collector);
                 collector.record(&now_if_unsaid(&parsed));
             }
             Err(reason) => self.refuse(reason, context),
         }
     }
 
-    fn note(&mut self, parsed: &Parsed<'_>) {
-        let unpriced = parsed.cost_source() == CostSource::Unpriced && matches!(parsed.event(), Event::Request(_));
-        self.unpriced += u64::from(unpriced);
+    fn note(&mut self, parsed: &Parsed<'_>, collector: &Collector) {
+        if let Event::Request(request) = now_if_unsaid(parsed) {
+            self.unpriced += u64::from(collector.cost_of(&request).is_none());
+        }
         self.ids += u64::from(!parsed.event_id().is_empty());
         for key in parsed.unknown_keys() {
             if let Some(count) = self.unknown.get_mut(key) {

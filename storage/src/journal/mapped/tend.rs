@@ -19,8 +19,8 @@ use crate::clock::Stopwatch;
 use crate::journal::file::FIRST_PIECE_BYTES;
 use crate::journal::format::{SLOT_BYTES, offset_of};
 
-/// It calls little; most of this is never touched.
-const STACK_BYTES: usize = 128 << 10;
+/// It calls little, but for the chore; most of this is never touched.
+const STACK_BYTES: usize = 512 << 10;
 /// Sleeps no longer, so that nothing forgotten is forgotten for ever.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
 /// While a closed file waits for a thread that sleeps between reserving and publishing.
@@ -37,9 +37,9 @@ pub(super) fn spawn(common: &Arc<Common>) -> io::Result<JoinHandle<()>> {
     let common = Arc::clone(common);
     let tend = move || {
         block_signals();
-        let mut noted = None;
+        let (mut noted, mut chored) = (None, Stopwatch::start());
         while !common.stop.load(Ordering::Acquire) {
-            let sleep = common.round(&mut noted);
+            let sleep = common.round(&mut noted).min(common.do_chore(&mut chored));
             if !sleep.is_zero() {
                 std::thread::park_timeout(sleep);
             }
@@ -69,6 +69,16 @@ impl Common {
         let more = self.prepare();
         self.finish_retired();
         if more { Duration::ZERO } else { self.sleep().min(note_in) }
+    }
+
+    /// Does the chore if it is time: in what time to look again.
+    fn do_chore(&self, chored: &mut Stopwatch) -> Duration {
+        let Some(chore) = &self.setup.options.chore else { return SLEEP_MAX };
+        if chored.elapsed() >= chore.every {
+            *chored = Stopwatch::start();
+            (chore.work)();
+        }
+        chore.every.saturating_sub(chored.elapsed()).max(SLEEP_MIN)
     }
 
     /// Writes changed drop counters: in what time to look again.
