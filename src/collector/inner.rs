@@ -164,7 +164,7 @@ impl Inner {
         let work = move || {
             prices.refresh();
         };
-        let chore = Some(Chore { every: PRICES_EVERY, work: Arc::new(work) });
+        let chore = Some(Arc::new(Chore { every: PRICES_EVERY, work: Box::new(work) }));
         let options = RecorderOptions { kind: self.options.journal, chore, ..options };
         let options = match &self.options.clock {
             Some(clock) => RecorderOptions { clock: clock.clone(), ..options },

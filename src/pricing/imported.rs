@@ -5,9 +5,6 @@ use bincode::{Decode, Encode};
 use super::rules::Provider;
 use super::{genai, litellm};
 
-/// Largest price file in bytes, unpacked.
-pub(crate) const FILE_BYTES_MAX: u64 = 64 << 20;
-
 /// A list that was imported.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Imported {

@@ -58,8 +58,8 @@ impl AnyLog {
             JournalKind::Auto => can_be_mapped(&setup.options.journal_dir),
             kind => kind == JournalKind::Mapped,
         };
-        let setup = if mapped { Mapped::new(setup).map(Self::Mapped) } else { Err(setup) };
-        setup.unwrap_or_else(|setup| Self::Written(Written::new(setup)))
+        let mapped = mapped.then(|| Mapped::new(setup.clone())).flatten();
+        mapped.map_or_else(|| Self::Written(Written::new(setup)), Self::Mapped)
     }
 }
 

@@ -24,12 +24,11 @@ pub enum JournalKind {
 }
 
 /// Something that the helper thread does beside its own work, again and again.
-#[derive(Clone)]
 pub struct Chore {
     /// How long to wait between two times.
     pub every: Duration,
     /// What to do: briefly, on a small stack, without a panic.
-    pub work: Arc<dyn Fn() + Send + Sync>,
+    pub work: Box<dyn Fn() + Send + Sync>,
 }
 
 /// Where and how a recorder writes.
@@ -48,7 +47,7 @@ pub struct RecorderOptions {
     /// Says when files are created. Events bring their own time.
     pub clock: Arc<dyn Clock>,
     /// Done by the helper thread of a mapped journal, or in passing when events are written.
-    pub chore: Option<Chore>,
+    pub chore: Option<Arc<Chore>>,
 }
 
 impl RecorderOptions {

@@ -93,9 +93,9 @@ struct Open {
 }
 
 impl Mapped {
-    /// A journal whose first file is made at once if the medium lets us. Gives `setup` back where
-    /// files cannot be mapped or no thread can be had.
-    pub(crate) fn new(setup: Setup) -> Result<Self, Setup> {
+    /// A journal whose first file is made at once if the medium lets us. `None` where files
+    /// cannot be mapped or no thread can be had.
+    pub(crate) fn new(setup: Setup) -> Option<Self> {
         let idle = Arc::new(Live::idle());
         let common = Arc::new(Common {
             sequence: AtomicU32::new(0),
@@ -115,10 +115,10 @@ impl Mapped {
         if possible && let Ok(helper) = tend::spawn(&mapped.common) {
             let _ = mapped.common.helper.set(helper.thread().clone());
             mapped.helper = Some(helper);
-            return Ok(mapped);
+            return Some(mapped);
         }
         // The drop removes the file, in which nothing was recorded.
-        Err(mapped.common.setup.clone())
+        None
     }
 }
 
