@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use ax_storage::backup::BackupError;
 use ax_storage::compaction::CompactError;
 use ax_storage::query::QueryError;
 use ax_storage::tier::db::DbError;
@@ -228,6 +229,26 @@ impl From<TickError> for Failure {
                     None => failure,
                 }
             }
+            TickError::Busy { .. } => Self::new(Kind::Busy, &error).hint("try again when it is done"),
+            other => Self::new(Kind::Io, other),
+        }
+    }
+}
+
+impl From<BackupError> for Failure {
+    fn from(error: BackupError) -> Self {
+        match error {
+            BackupError::Pass(error) => error.into(),
+            BackupError::Database(error) => error.into(),
+            BackupError::Read(error) => error.into(),
+            BackupError::Exists { .. } => Self::new(Kind::Io, &error).hint("give a path where nothing is yet"),
+            BackupError::Io { path, cause } => {
+                let failure = Self::io("use", path, &cause);
+                match advice(&cause) {
+                    Some(hint) => failure.hint(hint),
+                    None => failure,
+                }
+            }
             other => Self::new(Kind::Io, other),
         }
     }
@@ -236,7 +257,6 @@ impl From<TickError> for Failure {
 impl From<CompactError> for Failure {
     fn from(error: CompactError) -> Self {
         match error {
-            CompactError::Busy { .. } => Self::new(Kind::Busy, &error).hint("try again when it is done"),
             CompactError::Pass(error) => error.into(),
             CompactError::Database(error) => error.into(),
             CompactError::Figures(error) => error.into(),

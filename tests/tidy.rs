@@ -49,8 +49,9 @@ const PROGRAM: &[(&str, &[&str])] = &[
 
 /// Parts of the engine and the parts each may use, beside the plain data.
 const ENGINE: &[(&str, &[&str])] = &[
+    ("backup", &["identity", "journal", "query", "rollup", "store", "tier"]),
     ("bucket", &["histogram"]),
-    ("compaction", &["query", "raw", "retention", "rollup", "store", "tier"]),
+    ("compaction", &["bucket", "identity", "journal", "query", "raw", "retention", "rollup", "store", "tier"]),
     ("histogram", &[]),
     ("import", &["bucket", "identity", "journal", "raw", "rollup", "store", "tier"]),
     ("identity", &[]),
@@ -62,7 +63,7 @@ const ENGINE: &[(&str, &[&str])] = &[
     ("store", &["bucket", "histogram", "identity", "journal", "query", "raw", "tier"]),
     ("table", &["store", "tier"]),
     ("tier", &["bucket", "identity"]),
-    ("verify", &["bucket", "histogram", "journal", "query", "raw", "rollup", "store", "tier"]),
+    ("verify", &["bucket", "journal", "query", "raw", "rollup", "store", "table", "tier"]),
 ];
 
 /// Plain data and thin wrappers: everybody may use them, they use only each other.

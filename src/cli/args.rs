@@ -56,7 +56,7 @@ const MONITOR_HELP: &str = "\
   \u{1b}[1mserve\u{1b}[0m        Do the upkeep every minute until stopped
   \u{1b}[1mtick\u{1b}[0m         Do the upkeep once, now
   \u{1b}[1mcompact\u{1b}[0m      Make the store small: merge, seal, shrink; beside recorders
-  \u{1b}[1mstore\u{1b}[0m        Size and age of it (info), proof (verify), set-retention
+  \u{1b}[1mstore\u{1b}[0m        Size (info), proof (verify), backup, set-retention
 
 \u{1b}[1;4mSet up\u{1b}[0m
   \u{1b}[1mdemo\u{1b}[0m         Any command on made-up traffic, in a store that goes away again
@@ -617,8 +617,14 @@ pub(crate) enum StoreVerb {
     /// What it holds, how big it is, how far the upkeep is behind; what `store` alone shows
     #[default]
     Info,
-    /// Check every checksum, and the tiers against each other and the single events
-    Verify,
+    Verify(super::commands::verify::VerifyArgs),
+    Backup(super::commands::backup::BackupArgs),
+    /// What `verify` starts for the part that damage may kill
+    #[command(hide = true)]
+    CheckDatabase {
+        /// The database
+        file: PathBuf,
+    },
     SetRetention(SetRetentionArgs),
 }
 

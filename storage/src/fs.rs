@@ -292,3 +292,19 @@ pub fn lock_holder(path: &Path) -> Option<String> {
     let name = std::fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
     Some(format!("{pid} {}", name.trim()).trim().to_owned())
 }
+
+/// Gives a file a second name, which must not be there.
+///
+/// # Errors
+/// What the system says.
+pub fn link(from: &Path, to: &Path) -> io::Result<()> {
+    std::fs::hard_link(from, to)
+}
+
+/// Blocks of a file on the medium, in bytes.
+///
+/// # Errors
+/// What the system says.
+pub fn blocks(path: &Path) -> io::Result<u64> {
+    std::fs::symlink_metadata(path).map(|m| m.blocks() * 512)
+}

@@ -2,6 +2,7 @@
 
 #![warn(clippy::unwrap_used)]
 
+pub mod backup;
 pub mod bucket;
 pub mod clock;
 pub mod compaction;

@@ -28,7 +28,7 @@ fn the_overview_fits_a_screen() {
       serve        Do the upkeep every minute until stopped
       tick         Do the upkeep once, now
       compact      Make the store small: merge, seal, shrink; beside recorders
-      store        Size and age of it (info), proof (verify), set-retention
+      store        Size (info), proof (verify), backup, set-retention
 
     Set up
       demo         Any command on made-up traffic, in a store that goes away again

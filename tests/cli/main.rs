@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod compact;
 mod config;
 mod demo;
 mod forecast;

@@ -1,6 +1,7 @@
 //! One file a command: each takes its arguments and the surroundings, prints, and gives an exit code.
 
 mod asking;
+pub(crate) mod backup;
 pub(crate) mod compact;
 mod completions;
 mod config;
@@ -21,6 +22,7 @@ mod status;
 mod store;
 mod threshold;
 mod tick;
+pub(crate) mod verify;
 
 pub(crate) use asking::refused;
 

@@ -2,16 +2,15 @@
 
 use std::fmt::Write;
 
-use ax_storage::store::Info;
-use ax_storage::verify::{Problem, Verification};
+use ax_storage::store::{Bytes, Info};
 use serde::{Serialize, Serializer};
 
-use super::retention;
+use super::{backup, retention, verify};
 use crate::cli::args::StoreVerb;
 use crate::cli::context::Context;
 use crate::cli::text::{bytes, count, counted, minute};
 use crate::dashboard::Warning;
-use crate::error::{Result, escaped, exit};
+use crate::error::{Result, escaped};
 use crate::render;
 
 /// Runs a verb of `store`.
@@ -19,7 +18,9 @@ pub(crate) fn run(verb: StoreVerb, context: &Context) -> Result<u8> {
     match verb {
         StoreVerb::SetRetention(args) => retention::run(&args, context),
         StoreVerb::Info => info(context),
-        StoreVerb::Verify => verify(context),
+        StoreVerb::Verify(args) => verify::run(&args, context),
+        StoreVerb::Backup(args) => backup::run(&args, context),
+        StoreVerb::CheckDatabase { file } => verify::check_database(&file, context),
     }
 }
 
@@ -31,7 +32,11 @@ struct InfoView {
     events_raw: u64,
     #[serde(serialize_with = "as_map")]
     buckets: Vec<(&'static str, u64)>,
+    /// Blocks on the medium.
     bytes: BytesView,
+    /// What the files say they are long: journals set aside more than they use, holes take nothing.
+    lengths: BytesView,
+    bytes_per_event: Option<f64>,
     oldest: Option<String>,
     newest: Option<String>,
     timezone: String,
@@ -50,6 +55,17 @@ struct BytesView {
     redb: u64,
     journal: u64,
     raw: u64,
+}
+
+impl BytesView {
+    fn new(bytes: &Bytes) -> Self {
+        Self { redb: bytes.redb, journal: bytes.journal, raw: bytes.raw }
+    }
+}
+
+/// All blocks for each single event, to a tenth.
+fn per_event(info: &Info) -> Option<f64> {
+    (info.events_raw > 0).then(|| (info.bytes.all() as f64 / info.events_raw as f64 * 10.0).round() / 10.0)
 }
 
 fn as_map<S: Serializer>(pairs: &[(&'static str, u64)], serializer: S) -> Result<S::Ok, S::Error> {
@@ -76,7 +92,9 @@ fn info(context: &Context) -> Result<u8> {
         path,
         events_raw: info.events_raw,
         buckets: info.buckets.iter().map(|(table, n)| (plain(table), *n)).collect(),
-        bytes: BytesView { redb: info.bytes.redb, journal: info.bytes.journal, raw: info.bytes.raw },
+        bytes: BytesView::new(&info.bytes),
+        lengths: BytesView::new(&info.lengths),
+        bytes_per_event: per_event(&info),
         oldest: info.oldest.map(|t| t.to_string()),
         newest: info.newest.map(|t| t.to_string()),
         timezone: zone.to_owned(),
@@ -102,7 +120,6 @@ fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, conte
         // Writing to a string cannot fail.
         let _ = writeln!(out, "{name:<11}{text}");
     };
-    let total = info.bytes.redb + info.bytes.journal + info.bytes.raw;
     line("events", count(info.events_raw));
     if let (Some(oldest), Some(newest)) = (info.oldest, info.newest) {
         let ago = render::ago(context.now().since(newest));
@@ -112,12 +129,18 @@ fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, conte
         "size",
         format!(
             "{} = tiers {} + events {} + journals {}",
-            bytes(total),
+            bytes(info.bytes.all()),
             bytes(info.bytes.redb),
             bytes(info.bytes.raw),
             bytes(info.bytes.journal)
         ),
     );
+    if let Some(each) = per_event(info) {
+        line(
+            "an event",
+            format!("{each:.1} B of single events and tiers; files are {} long", bytes(info.lengths.all())),
+        );
+    }
     let rows: Vec<String> = info.buckets.iter().map(|(table, n)| format!("{} {}", plain(table), count(*n))).collect();
     line("buckets", rows.join(" · "));
     line("days in", zone.to_owned());
@@ -134,71 +157,5 @@ fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, conte
     );
     let dropped: Vec<String> = dropped.iter().map(|(reason, n)| format!("{} {reason}", count(*n))).collect();
     line("dropped", if dropped.is_empty() { "none".to_owned() } else { dropped.join(" · ") });
-    out
-}
-
-#[derive(Serialize)]
-struct VerifyView<'a> {
-    schema: &'static str,
-    generated_at: String,
-    ok: bool,
-    problems: Vec<ProblemView<'a>>,
-    compared_buckets: u64,
-    events: u64,
-    elapsed_ms: u64,
-    warnings: Vec<Warning>,
-}
-
-#[derive(Serialize)]
-struct ProblemView<'a> {
-    file: &'a str,
-    offset: &'a str,
-    what: &'a str,
-}
-
-impl<'a> ProblemView<'a> {
-    fn new(problem: &'a Problem) -> Self {
-        Self { file: &problem.file, offset: &problem.offset, what: &problem.what }
-    }
-}
-
-fn verify(context: &Context) -> Result<u8> {
-    let store = context.existing_store()?;
-    let interactive = context.interactive();
-    let found = store.verify(&mut |what| {
-        if interactive {
-            context.note(&format!("checking {what} …"));
-        }
-    })?;
-    let ok = found.problems.is_empty();
-    if context.json() {
-        context.print_json(&VerifyView {
-            schema: "ax.monitor.verify/1",
-            generated_at: context.now().to_string(),
-            ok,
-            problems: found.problems.iter().map(ProblemView::new).collect(),
-            compared_buckets: found.compared_buckets,
-            events: found.events,
-            elapsed_ms: u64::try_from(context.elapsed().as_millis()).unwrap_or(u64::MAX),
-            warnings: context.take_warnings(),
-        })?;
-    } else {
-        context.print(&verify_text(&found))?;
-    }
-    Ok(if ok { 0 } else { exit::DAMAGED })
-}
-
-fn verify_text(found: &Verification) -> String {
-    let mut out = String::new();
-    for problem in &found.problems {
-        let offset = if problem.offset.is_empty() { String::new() } else { format!(" at {}", problem.offset) };
-        let _ = writeln!(out, "✖ {}{}: {}", escaped(&problem.file), escaped(&offset), escaped(&problem.what));
-    }
-    let looked =
-        format!("{} read, {} compared", counted(found.events, "event"), counted(found.compared_buckets, "bucket"));
-    let _ = match found.problems.len() as u64 {
-        0 => writeln!(out, "The store is fine: {looked}."),
-        n => writeln!(out, "{} found: {looked}.", counted(n, "problem")),
-    };
     out
 }

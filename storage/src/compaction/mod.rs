@@ -6,37 +6,26 @@
 
 mod merge;
 mod plan;
+mod rebuild;
+mod salvage;
 
 use std::collections::HashSet;
-use std::fs::File;
-use std::time::Duration;
 
-use crate::clock::Stopwatch;
-use crate::fs;
+pub use rebuild::Rebuilt;
+
 use crate::query::QueryError;
 use crate::raw::SealError;
 use crate::retention::Removed;
 use crate::rollup::{Sealing, TickError, TickReport};
 use crate::store::{Backlog, Bytes, Store};
-use crate::tier::db::DbError;
+use crate::tier::db::{DbError, Rewrite};
 use crate::tier::{Listed, Manifest};
 use crate::time::Timestamp;
-
-/// How long another process's pass is waited for.
-const PASS_WAIT: Duration = Duration::from_secs(30);
-/// How often it is looked after.
-const PASS_POLL: Duration = Duration::from_millis(20);
 
 /// Why a compaction stopped. What it did before stays, the next one goes on.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CompactError {
-    /// Another process is in a pass and does not end it.
-    #[error("another process{} is at the upkeep of this store", .who.as_deref().map(|w| format!(", {w},")).unwrap_or_default())]
-    Busy {
-        /// Its number and name, if the system tells.
-        who: Option<String>,
-    },
     /// The upkeep pass at the beginning.
     #[error(transparent)]
     Pass(#[from] TickError),
@@ -113,6 +102,8 @@ pub struct Compaction {
     pub merged: (u64, u64),
     /// What retention removed.
     pub removed: Removed,
+    /// The database was written anew.
+    pub shrunk: bool,
     /// What stands in the way of a part of it; the rest was done.
     pub problems: Vec<String>,
 }
@@ -123,7 +114,7 @@ impl Store {
     /// # Errors
     /// See [`CompactError`].
     pub fn compact(&self, now: Timestamp, progress: &mut dyn FnMut(Step)) -> Result<Compaction, CompactError> {
-        let lock = self.wait_for_pass(progress)?;
+        let lock = self.wait_for_pass(&mut || progress(Step::Waiting))?;
         progress(Step::Upkeep);
         let before = self.figures()?;
         let TickReport { events, sealed_events, removed, problems, .. } = self.pass(&lock, now, Sealing::Everything)?;
@@ -132,7 +123,11 @@ impl Store {
         if self.db().exists() {
             self.merge_all(&mut done, progress)?;
             progress(Step::Shrinking);
-            done.problems.extend(self.db().rewrite()?);
+            match self.db().rewrite()? {
+                Rewrite::Smaller => done.shrunk = true,
+                Rewrite::NotWorthIt => {}
+                Rewrite::Busy => done.problems.push("not shrunk: another process was writing to the database".into()),
+            }
         }
         done.after = self.figures()?;
         Ok(done)
@@ -192,20 +187,6 @@ impl Store {
                 done.merged.0 += group.len() as u64;
                 done.merged.1 += 1;
             }
-        }
-    }
-
-    fn wait_for_pass(&self, progress: &mut dyn FnMut(Step)) -> Result<File, CompactError> {
-        let waiting = Stopwatch::start();
-        loop {
-            if let Some(lock) = self.lock_pass()? {
-                return Ok(lock);
-            }
-            if waiting.elapsed() > PASS_WAIT {
-                return Err(CompactError::Busy { who: fs::lock_holder(&self.paths().store_id()) });
-            }
-            progress(Step::Waiting);
-            std::thread::sleep(PASS_POLL);
         }
     }
 

@@ -44,7 +44,8 @@ impl Store {
         Ok(())
     }
 
-    fn is_left_over(&self, path: &Path, manifest: &Manifest, journals: &HashSet<JournalKey>) -> bool {
+    /// Whether the file at `path`, which `manifest` does not list, holds nothing that is not elsewhere.
+    pub(crate) fn is_left_over(&self, path: &Path, manifest: &Manifest, journals: &HashSet<JournalKey>) -> bool {
         if path.file_name().is_some_and(|n| n.as_encoded_bytes().starts_with(b".")) {
             // A temporary name: it was never finished.
             return true;
@@ -67,7 +68,8 @@ impl Store {
         same_day.any(|s| self.segment(s).is_ok_and(|s| s.meta().sources.replaces.contains(&uuid)))
     }
 
-    fn journal_keys(&self) -> std::io::Result<HashSet<JournalKey>> {
+    /// The journals in the directory.
+    pub(crate) fn journal_keys(&self) -> std::io::Result<HashSet<JournalKey>> {
         let paths = list(&self.paths().journal_dir())?;
         Ok(paths.iter().filter_map(|p| Reader::open(p).ok()).map(|j| journal_key(&j)).collect())
     }

@@ -20,6 +20,10 @@ use crate::time::Timestamp;
 const EVENTS_MAX: usize = 250_000;
 /// A pass that ended less than this ago need not be repeated.
 const FRESH_MS: u64 = 50_000;
+/// How long another process's pass is waited for by those who need the lock.
+const PASS_WAIT: Duration = Duration::from_secs(30);
+/// How often it is looked after.
+const PASS_POLL: Duration = Duration::from_millis(20);
 
 /// Which finished journals a pass seals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +74,12 @@ pub enum TickError {
     /// Sealing.
     #[error("cannot seal: {0}")]
     Seal(String),
+    /// Another process is in a pass and does not end it.
+    #[error("another process{} is at the upkeep of this store", .who.as_deref().map(|w| format!(", {w},")).unwrap_or_default())]
+    Busy {
+        /// Its number and name, if the system tells.
+        who: Option<String>,
+    },
 }
 
 impl From<RetentionError> for TickError {
@@ -157,10 +167,32 @@ impl Store {
         Ok(fs::try_lock(&file).map_err(|e| io(&path, e))?.then_some(file))
     }
 
+    /// The same, waiting for another process's pass to end; `waiting` hears of it.
+    pub(crate) fn wait_for_pass(&self, waiting: &mut dyn FnMut()) -> Result<File, TickError> {
+        let watch = Stopwatch::start();
+        loop {
+            if let Some(lock) = self.lock_pass()? {
+                return Ok(lock);
+            }
+            if watch.elapsed() > PASS_WAIT {
+                return Err(TickError::Busy { who: fs::lock_holder(&self.paths().store_id()) });
+            }
+            waiting();
+            std::thread::sleep(PASS_POLL);
+        }
+    }
+
     /// The time goes into the modification time of `store.id`, so an idle pass writes no file.
     fn note_pass(&self, lock: &File, now: Timestamp) -> Result<(), TickError> {
         let at = SystemTime::UNIX_EPOCH + Duration::from_millis(now.millis());
         fs::set_times(lock, FileTimes::new().set_modified(at)).map_err(|e| io(&self.paths().store_id(), e))
+    }
+
+    /// Rolls up what journals hold beyond their checkpoints.
+    pub(crate) fn roll_up_all(&self) -> Result<TickReport, TickError> {
+        let mut report = TickReport::default();
+        while self.roll_up(&mut report)? {}
+        Ok(report)
     }
 
     /// Rolls up at most [`EVENTS_MAX`] events in one transaction: whether there may be more.

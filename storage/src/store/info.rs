@@ -1,6 +1,7 @@
 //! What a store holds and what it takes on the medium.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
@@ -26,6 +27,8 @@ pub struct Info {
     pub buckets: Vec<(&'static str, u64)>,
     /// Blocks on the medium, in bytes.
     pub bytes: Bytes,
+    /// Lengths of the same files, in bytes.
+    pub lengths: Bytes,
     /// Time of the earliest event.
     pub oldest: Option<Timestamp>,
     /// Time of the latest event.
@@ -78,11 +81,14 @@ impl Store {
             (info.oldest, info.newest) = (extent.map(|r| r.start), extent.map(|r| r.end.minus_ms(1)));
             info.raw_from = view.raw_complete_from();
             info.complete_from = Table::ALL.map(|t| (t.name(), view.span(t).complete_from)).to_vec();
-            info.bytes = Bytes {
-                redb: blocks(&self.paths().database()),
-                journal: blocks_below(&self.paths().journal_dir()),
-                raw: blocks_below(&self.paths().raw_dir()),
+            let paths = self.paths();
+            let measure = |size: fn(&Metadata) -> u64| Bytes {
+                redb: size_of(&paths.database(), size),
+                journal: size_below(&paths.journal_dir(), size),
+                raw: size_below(&paths.raw_dir(), size),
             };
+            info.bytes = measure(|m| m.blocks() * 512);
+            info.lengths = measure(Metadata::len);
             info.problems = view.problems();
             Ok(info)
         })
@@ -162,13 +168,14 @@ fn removed_drops(db: &Db, snapshot: &ReadTransaction) -> Result<BTreeMap<(u128, 
     rows.map(|row| row.map(|(key, count)| (key.value(), count.value())).map_err(|e| db.error(e))).collect()
 }
 
-/// Blocks of one file; 0 when it is not there.
-fn blocks(path: &Path) -> u64 {
-    std::fs::symlink_metadata(path).map_or(0, |m| m.blocks() * 512)
+/// What `size` says of one file; 0 when it is not there.
+fn size_of(path: &Path, size: fn(&Metadata) -> u64) -> u64 {
+    std::fs::symlink_metadata(path).map_or(0, |m| size(&m))
 }
 
-fn blocks_below(dir: &Path) -> u64 {
+/// What it says of all files below a directory.
+fn size_below(dir: &Path, size: fn(&Metadata) -> u64) -> u64 {
     let Ok(entries) = std::fs::read_dir(dir) else { return 0 };
-    let size = |path: std::path::PathBuf| if path.is_dir() { blocks_below(&path) } else { blocks(&path) };
-    entries.flatten().map(|entry| size(entry.path())).sum()
+    let one = |path: std::path::PathBuf| if path.is_dir() { size_below(&path, size) } else { size_of(&path, size) };
+    entries.flatten().map(|entry| one(entry.path())).sum()
 }

@@ -10,7 +10,7 @@ use std::path::Path;
 pub use ask::Backlog;
 pub(crate) use events::{RolledUp, journal_key, rolled_up};
 pub use info::{Bytes, Info, Recorders};
-pub(crate) use view::{View, journal_problems};
+pub(crate) use view::{View, is_gone, journal_problems};
 
 use crate::identity::{Identity, OpenError};
 use crate::query::QueryError;
@@ -54,6 +54,11 @@ impl Store {
     fn over(paths: Paths, identity: Identity) -> Self {
         let db = Db::new(paths.database(), identity.uuid);
         Self { paths, identity, db }
+    }
+
+    /// The same store over another database file.
+    pub(crate) fn with_database(&self, path: std::path::PathBuf) -> Self {
+        Self { db: Db::new(path, self.identity.uuid), ..self.clone() }
     }
 
     /// Where its files are.

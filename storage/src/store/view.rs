@@ -86,6 +86,11 @@ impl<'s> View<'s> {
         self.journals.borrow()
     }
 
+    /// Whether a file that is gone is one that is lost.
+    pub(crate) fn is_last_try(&self) -> bool {
+        self.last_try
+    }
+
     /// What the database lists.
     pub(crate) fn manifest(&self) -> &Manifest {
         &self.manifest
@@ -257,7 +262,7 @@ impl From<JournalError> for QueryError {
 }
 
 /// Whether a file is not there: upkeep may have replaced it since the view was taken.
-pub(super) fn is_gone(error: &QueryError) -> bool {
+pub(crate) fn is_gone(error: &QueryError) -> bool {
     matches!(error, QueryError::Io { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
 }
 

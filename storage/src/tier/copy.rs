@@ -27,7 +27,7 @@ pub(super) fn copy_tables(from: &ReadTransaction, to: &WriteTransaction) -> Resu
 }
 
 /// Copies the table `name`: rows copied.
-pub(super) fn copy_table(name: &str, from: &ReadTransaction, to: &WriteTransaction) -> Result<u64, redb::Error> {
+pub(crate) fn copy_table(name: &str, from: &ReadTransaction, to: &WriteTransaction) -> Result<u64, redb::Error> {
     if let Some(table) = Table::ALL.into_iter().find(|table| table.name() == name) {
         return copy(schema::bucket_table(table), from, to);
     }

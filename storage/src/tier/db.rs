@@ -80,6 +80,19 @@ pub enum DbError {
     },
 }
 
+/// What became of a rewriting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rewrite {
+    /// The file is smaller now.
+    Smaller,
+    /// It would not have been by much, and was left as it is.
+    NotWorthIt,
+    /// Another process was writing: it was left as it is.
+    Busy,
+}
+
+/// A copy takes the place of the database when it has at most so much of its size.
+const WORTH_PERCENT: u64 = 95;
 /// How the name of a file begins that is going to replace the database.
 const COPY_PREFIX: &str = ".compact.redb.";
 
@@ -228,14 +241,13 @@ impl Db {
     /// Writes the database anew, without holes, and puts it in place of the old file if it is smaller.
     /// Writers wait meanwhile; readers go on with the file they have open. Whoever is killed in it leaves
     /// a hidden file, which the next rewriting removes; the caller sees to it that there is one at a time.
-    /// The answer is why it was left as it is, if it was.
     ///
     /// A copy was chosen over redb's compaction in place: that refuses while anybody reads, keeps new
     /// readers out, leaves pages as empty as they are, and asks for a repair of the whole file when it is killed.
     ///
     /// # Errors
     /// When the database cannot be read, or the copy not written; the old file stays in place.
-    pub fn rewrite(&self) -> Result<Option<String>, DbError> {
+    pub fn rewrite(&self) -> Result<Rewrite, DbError> {
         let io = |cause| DbError::Io { path: self.path.display().to_string(), cause };
         let dir = self.path.parent().unwrap_or(Path::new("."));
         for path in fs::list_dir(dir).map_err(io)?.into_iter().filter(|path| is_copy(path)) {
@@ -248,21 +260,35 @@ impl Db {
             let snapshot = database.begin_read().map_err(|e| self.error(e))?;
             self.check_meta(&snapshot.open_table(META).map_err(|e| self.error(e))?)?;
             self.copy_to(&snapshot, &temporary)?;
-            let len = |path: &Path| std::fs::metadata(path).map(|m| m.len()).map_err(io);
-            if len(&temporary)? < len(&self.path)? {
+            let size = |path: &Path| fs::blocks(path).map_err(io);
+            let smaller = size(&temporary)? * 100 < size(&self.path)? * WORTH_PERCENT;
+            if smaller {
                 fs::rename(&temporary, &self.path).map_err(io)?;
                 fs::sync_dir(dir).map_err(io)?;
             }
             // The lock is given back only now that the new file has the name.
             drop(snapshot);
-            database.close().map_err(|e| self.error(e))
+            database.close().map_err(|e| self.error(e))?;
+            Ok(if smaller { Rewrite::Smaller } else { Rewrite::NotWorthIt })
         });
         // Gone when it was renamed; useless when it was not.
         let _ = fs::remove_file(&temporary);
         match done {
-            Ok(()) => Ok(None),
-            Err(error @ DbError::Busy { .. }) => Ok(Some(format!("not shrunk: {error}"))),
-            Err(error) => Err(error),
+            Err(DbError::Busy { .. }) => Ok(Rewrite::Busy),
+            other => other,
+        }
+    }
+
+    /// Keeps other writers out for as long as the answer lives; nothing when the file is gone or so
+    /// damaged that nobody can write to it.
+    ///
+    /// # Errors
+    /// When another process is writing and does not end.
+    pub(crate) fn hold(&self) -> Result<Option<Database>, DbError> {
+        match self.guard(|| self.patiently(|| self.open_current())) {
+            Ok(database) => Ok(Some(database)),
+            Err(error @ DbError::Busy { .. }) => Err(error),
+            Err(_) => Ok(None),
         }
     }
 
