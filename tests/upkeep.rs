@@ -178,3 +178,52 @@ fn a_monitor_does_the_upkeep_of_its_application() {
     assert_eq!(monitor.status().error, None);
     assert_eq!(totals(&store).0, 100);
 }
+
+/// An application that holds a monitor gets its alerts delivered without a service or an async runtime.
+#[cfg(feature = "notify")]
+#[test]
+fn a_monitor_delivers_to_its_channels() {
+    use ax_monitor::alerts::notify::{Channel, ChannelKind, enqueue};
+    use ax_monitor::alerts::{Notification, Severity, Told};
+    let _alone = ALONE.lock();
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("delivered");
+    let now = Timestamp::from_millis(START + 60_000);
+    drop(open(&dir.path().join("store")));
+    let store = Store::open(&dir.path().join("store")).unwrap();
+    let argv = ["sh", "-c", "cat > \"$1\".part && mv \"$1\".part \"$1\"", "sh", out.to_str().unwrap()];
+    let kind = ChannelKind::Command { argv: argv.map(str::to_owned).to_vec() };
+    let options = aggregator::Options {
+        every: Duration::from_millis(20),
+        clock: Arc::new(ManualClock::at(now)),
+        channels: vec![Channel { name: "file".into(), kind }],
+        ..aggregator::Options::default()
+    };
+    let monitor = Monitor::start(dir.path().join("store"), options).unwrap();
+    let notification = Notification {
+        id: "a3f".into(),
+        rule: "slow".into(),
+        labels: Vec::new(),
+        severity: Severity::Warning,
+        state: Told::Firing,
+        value: None,
+        threshold: None,
+        unit: "ms".into(),
+        condition: "latency p95 > 2s".into(),
+        since_ms: now.millis(),
+        at_ms: now.millis(),
+        reason: None,
+        channels: Vec::new(),
+    };
+    store.write_tables(|t| enqueue(t, &[notification], now)).unwrap();
+    for _ in 0..1_000 {
+        if out.exists() {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let text = std::fs::read_to_string(&out).unwrap_or_else(|e| panic!("{e}: {:?}", monitor.status()));
+    assert!(text.contains("\"receiver\":\"file\"") && text.contains("\"id\":\"a3f\""), "{text}");
+    drop(monitor);
+    assert_eq!(ax_monitor::alerts::notify::standings(&store).unwrap()["file"].record.delivered, 1);
+}

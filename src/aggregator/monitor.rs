@@ -1,4 +1,5 @@
-//! `Monitor`: a thread of the application's own that runs the upkeep pass each minute.
+//! `Monitor`: a thread of the application's own that runs the upkeep pass each minute and, with the
+//! feature `notify`, delivers what alerts say.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,13 +26,23 @@ pub struct Options {
     pub zone: Option<Zone>,
     /// What passes judge by.
     pub config: Config,
+    /// Where alerts go; what is for other channels waits for another process.
+    #[cfg(feature = "notify")]
+    pub channels: Vec<alerts::notify::Channel>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { every: Duration::from_secs(60), zone: None, config: Config::default(), clock: Arc::new(SystemClock) }
+        Self {
+            every: Duration::from_secs(60),
+            zone: None,
+            config: Config::default(),
+            #[cfg(feature = "notify")]
+            channels: Vec::new(),
+            clock: Arc::new(SystemClock),
+        }
     }
 }
 
@@ -46,6 +57,8 @@ pub struct Status {
     pub alerts: Option<alerts::Report>,
     /// Why the last one failed, if it did. The next one tries again.
     pub error: Option<String>,
+    /// Why the last delivery of an alert failed, if it did. It is tried again.
+    pub undelivered: Option<String>,
 }
 
 /// Runs the upkeep pass in a thread until it is dropped.
@@ -117,7 +130,9 @@ impl Drop for Monitor {
     }
 }
 
-fn run(store: &Store, options: &Options, shared: &Shared) {
+fn run(store: &Store, options: &Options, shared: &Arc<Shared>) {
+    #[cfg(feature = "notify")]
+    let courier = delivery::start(store, options, shared);
     loop {
         let result = pass(store, &options.config, When::Due, options.clock.now());
         let mut state = shared.lock();
@@ -129,6 +144,10 @@ fn run(store: &Store, options: &Options, shared: &Shared) {
                 state.status.error = (!done.problems.is_empty()).then(|| done.problems.join("; "));
             }
             Err(error) => state.status.error = Some(error.to_string()),
+        }
+        #[cfg(feature = "notify")]
+        if let Some(courier) = &courier {
+            courier.wake();
         }
         let pause = until_next(options.clock.now(), options.every);
         let (state, _) =
@@ -145,4 +164,40 @@ fn until_next(now: Timestamp, every: Duration) -> Duration {
     let every_ms = u64::try_from(every.as_millis()).unwrap_or(u64::MAX).max(1);
     let after_ms = if every_ms >= MINUTE_MS { AFTER_MINUTE_MS } else { 0 };
     Duration::from_millis(every_ms - now.minus_ms(after_ms).millis() % every_ms)
+}
+
+/// Deliveries of a monitor: quiet, but for what its status says.
+#[cfg(feature = "notify")]
+mod delivery {
+    use super::{Arc, Options, Shared, Store};
+    use crate::alerts::notify::{self, Courier, Desk, Message, Report, SendError};
+
+    struct Quiet(Arc<Shared>);
+
+    impl Desk for Quiet {
+        fn print(&self, _: &Message) -> Result<(), SendError> {
+            Err(SendError::Unable("a library does not print"))
+        }
+
+        fn has_terminal(&self) -> bool {
+            false
+        }
+
+        fn report(&self, report: Report) {
+            self.0.lock().status.undelivered = match report {
+                Report::Delivered { .. } => None,
+                Report::Failed { message, error, .. } => Some(format!("{}: {error}", message.channel)),
+                Report::Trouble(what) => Some(what),
+            };
+        }
+    }
+
+    pub(super) fn start(store: &Store, options: &Options, shared: &Arc<Shared>) -> Option<Courier> {
+        if options.channels.is_empty() {
+            return None;
+        }
+        let how = notify::Options { clock: Arc::clone(&options.clock), ..notify::Options::default() };
+        let courier = Courier::start(store.clone(), options.channels.clone(), how, Quiet(Arc::clone(shared)));
+        courier.map_err(|e| shared.lock().status.undelivered = Some(e.to_string())).ok()
+    }
 }
