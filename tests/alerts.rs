@@ -37,6 +37,53 @@ fn scripts_happen_as_they_say() {
     }
 }
 
+/// A replay must come to what judging minute by minute came to. It answers from memory what upkeep asks
+/// the store for, so every kind of question is put to both.
+#[test]
+fn a_replay_comes_to_what_judging_each_minute_came_to() {
+    let mut stage = Stage::new();
+    let errors = "-,".repeat(40) + "x";
+    stage.load(&format!("7000 every 30s from 2025-11-08T00:00:10Z provider=a,b,a model=m,n latency=100,250,180,90 cost=0.01 error={errors}"));
+    stage.load(
+        "200 every 7s from 2025-11-10T10:20:03Z provider=a,a,b model=m latency=100,2500,180,900 cost=0.02 error=-,x,-",
+    );
+    stage.load("500 every 3s from 2025-11-10T10:00:00Z event=hit,hit,miss provider=a");
+    let rules = [
+        "avg(latency [3m]) > 400 for 2m",
+        "p95(latency) by(provider) > 1s",
+        "error_rate by(provider) > baseline * 3",
+        "p50(latency) > baseline * 1.5",
+        "requests [5m] by(provider) < 5",
+        "cost [today] > $70 OR hit_rate [10m] < 50%",
+        "trend(latency p95 [2h]) > 10%",
+        "anomaly(latency avg [15m]) AND NOT (error_rate{model=~\"m.*\"} [5m] < 2%)",
+        "avg(latency [15m]) > baseline * 1.2",
+        "daily_spend > $70",
+        "max(latency [2m]) > 2s AND min(latency{provider=\"b\"} [7m]) > 80",
+    ];
+    let names: Vec<String> = (0..rules.len()).map(|i| format!("r{i}")).collect();
+    for (name, rule) in names.iter().zip(rules) {
+        stage.rule(&format!("{name} {rule}"));
+    }
+    let first = moment("2025-11-10T10:01:00Z");
+    let (store, zone) = (stage.store(), Zone::utc());
+    let around = Surroundings { zone: &zone, week_start: Weekday::Monday, outside: &Nothing };
+    let mut lived: Vec<Change> = Vec::new();
+    for i in 0..50 {
+        lived.extend(alerts::evaluate(&store, &around, first.plus_ms(i * MINUTE_MS + 5_000)).unwrap().changes);
+    }
+    let mut fired = 0;
+    for (name, rule) in names.iter().zip(rules) {
+        let rule = Rule::new(name, rule).unwrap();
+        let range = ax_storage::time::TimeRange::new(first, first.plus_ms(49 * MINUTE_MS));
+        let replay = alerts::replay(&store, &rule, &around, range).unwrap();
+        let lived: Vec<_> = lived.iter().filter(|c| c.rule == *name).map(|c| c.what.clone()).collect();
+        assert_eq!(replay.transitions, lived, "{}", rule.condition);
+        fired += usize::from(!replay.episodes.is_empty());
+    }
+    assert!(fired >= 6, "only {fired} rules fired: this shows nothing");
+}
+
 /// A script in the making.
 struct Stage {
     dir: tempfile::TempDir,

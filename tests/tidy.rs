@@ -42,7 +42,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("pricing", &[]),
     ("projection", &["analysis", "calendar"]),
     ("query", &["calendar", "metric", "words"]),
-    ("render", &["dashboard", "error", "metric", "projection", "words"]),
+    ("render", &["alerts", "dashboard", "error", "metric", "projection", "words"]),
     ("store", &["answer", "calendar", "query"]),
     ("words", &[]),
 ];

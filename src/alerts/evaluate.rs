@@ -224,7 +224,7 @@ fn silences(t: &mut TablesWriter<'_>, now_ms: u64) -> Result<HashMap<String, Sil
 }
 
 /// The groups of a rule after a minute, and what happened.
-fn next(
+pub(super) fn next(
     rule: &Rule,
     before: States,
     result: &Result<Vec<Judged>, String>,

@@ -7,21 +7,30 @@
 //! [`step`] is pure and knows no clock: the minute that is judged is handed in. Upkeep and the replay of
 //! history call the same function.
 
+mod board;
 mod evaluate;
 mod judge;
+pub mod manage;
+mod minutes;
 pub mod notify;
+mod replay;
 mod rule;
 mod state;
 pub mod table;
+mod why;
 
 use bincode::{Decode, Encode};
 
+pub use board::{Board, FindError, Listed, history, short};
 pub use evaluate::{Change, Report, check, evaluate, minute_of, sync};
 pub use judge::{Judged, Surroundings, judge};
+pub use replay::{Fired, MINUTES_MAX, Replay, ReplayError, replay};
 pub use rule::{HOLD_MS_MAX, NAME_MAX, Rule, RuleError, Severity, duration};
 pub use state::{
     Acknowledged, Evaluation, Evidence, Instance, Labels, Outcome, Phase, Reason, Transition, episode_id, step,
 };
+
+pub use why::{Part, Why, why};
 
 use crate::metric::Number;
 

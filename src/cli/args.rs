@@ -1,5 +1,7 @@
 //! The command line as types: every command, flag and help text.
 
+mod alerts;
+
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
@@ -7,6 +9,8 @@ use ax_storage::query::plan::Label;
 
 use crate::metric::Metric;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+
+pub(crate) use alerts::{AlertsArgs, AlertsVerb, CheckArgs, HistoryArgs, ListArgs, RuleArgs, SilenceArgs, TestArgs};
 
 /// `ax`: the program that holds `monitor`.
 #[derive(Debug, Parser)]
@@ -46,6 +50,7 @@ const MONITOR_HELP: &str = "\
   \u{1b}[1mevents\u{1b}[0m       The newest single events
   \u{1b}[1mexplain\u{1b}[0m      What a query means, and what it would read
   \u{1b}[1mforecast\u{1b}[0m     What a series of days or hours will add up to
+  \u{1b}[1malerts\u{1b}[0m       What fires and by which rules; would one have fired (test)
 
 \u{1b}[1;4mFeed\u{1b}[0m
   \u{1b}[1mrecord\u{1b}[0m       Take events as they happen, from flags or NDJSON on stdin
@@ -129,6 +134,7 @@ pub(crate) enum Command {
     Events(EventsArgs),
     Explain(ExplainArgs),
     Forecast(ForecastArgs),
+    Alerts(AlertsArgs),
     Record(Box<RecordArgs>),
     Import(ImportArgs),
     Export(ExportArgs),

@@ -19,7 +19,10 @@ use ax_storage::query::plan::{Filter, Label};
 use ax_storage::time::{TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-pub use alerts::AlertNumbers;
+pub use alerts::{
+    AlertNumbers, AlertShownView, AlertView, AlertsView, EntryView as HistoryEntryView, HistoryView, RuleView,
+    RulesView, TestedView, Which,
+};
 pub use answer::{
     Change, Evidence, MetricsView, PointView, Previous, PreviousWindow, RowView, SourceView, Summary, Value, ValueUnit,
 };

@@ -36,6 +36,7 @@ fn answer() -> Aggregate {
         stats: vec![stat(&[1_000_500, 2_000_000]), stat(&[1, 130_473_128_199]), stat(&[500_000_000, 900_000_000])],
         quantiles: vec![Some(1_999_750)],
         above: Vec::new(),
+        values: Vec::new(),
     }
 }
 
@@ -117,6 +118,7 @@ fn extremes_of_a_ratio_are_taken_over_steps_that_had_events() {
         stats: vec![Stat::default(); 3],
         quantiles: vec![None],
         above: Vec::new(),
+        values: Vec::new(),
     };
     let steps = [step(1, 1), step(0, 0), step(99, 0)];
     let numbers = || steps.iter().map(|aggregate| Numbers { needs: &needs, aggregate, millis: 60_000 });

@@ -17,7 +17,7 @@ mod table;
 mod text;
 mod when;
 
-pub use alerts::alert_numbers;
+pub use alerts::{alert, alert_history, alert_numbers, alert_rules, alert_tested, alerts};
 pub use catalogue::catalogue;
 pub use empty::empty;
 pub use events::{event_lines, events};

@@ -64,7 +64,7 @@ fn flags_count_on_both_sides_and_nonsense_is_refused() {
     --- stderr
     error: unrecognized subcommand 'stats'
 
-      tip: a similar subcommand exists: 'status'
+      tip: some similar subcommands exist: 'alerts', 'status'
 
     Usage: ax monitor [COMMAND] [OPTIONS]
 

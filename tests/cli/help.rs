@@ -18,6 +18,7 @@ fn the_overview_fits_a_screen() {
       events       The newest single events
       explain      What a query means, and what it would read
       forecast     What a series of days or hours will add up to
+      alerts       What fires and by which rules; would one have fired (test)
 
     Feed
       record       Take events as they happen, from flags or NDJSON on stdin

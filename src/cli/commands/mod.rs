@@ -1,5 +1,6 @@
 //! One file a command: each takes its arguments and the surroundings, prints, and gives an exit code.
 
+mod alerts;
 mod asking;
 pub(crate) mod backup;
 pub(crate) mod compact;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Explain(args) => explain::run(args, context),
         Command::Help(args) => help::run(args, context),
         Command::Export(args) => export::run(args, context),
+        Command::Alerts(args) => alerts::run(args, context),
         Command::Forecast(args) => forecast::run(args, context),
         Command::Import(args) => import::run(args, context),
         Command::Demo(args) => demo::run(args, context),

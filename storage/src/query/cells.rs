@@ -216,15 +216,17 @@ impl Cells {
         shown: usize,
         ppm: &[u32],
         above: &[u64],
+        values: bool,
     ) -> Result<(Vec<Group>, Aggregate), QueryError> {
         let distributions = std::mem::replace(&mut self.distributions, Distributions::new(false));
         let mut quantiles = if self.quantile_at.is_some() {
-            distributions.quantiles(ppm, above, &self)?
+            distributions.quantiles(ppm, above, values, &self)?
         } else {
             let none = || vec![None; ppm.len()];
             let points = || steps.iter().map(|_| none()).collect();
             let groups = self.keys.iter().map(|_| (none(), points())).collect();
-            Quantiles { groups, above: vec![vec![0; above.len()]; self.keys.len()], all: none() }
+            let above = vec![vec![0; above.len()]; self.keys.len()];
+            Quantiles { groups, above, values: Vec::new(), all: none() }
         };
         let width = self.steps();
         let mut all = Aggregate { stats: vec![Stat::default(); shown], ..Aggregate::default() };
@@ -253,8 +255,11 @@ impl Cells {
                     });
                 }
             }
-            for (point, quantiles) in points.iter_mut().zip(point_quantiles) {
-                point.quantiles = quantiles;
+            for (point, own) in points.iter_mut().zip(point_quantiles) {
+                point.quantiles = own;
+            }
+            if let Some(values) = quantiles.values.get_mut(number) {
+                points.iter_mut().zip(std::mem::take(values)).for_each(|(point, values)| point.values = values);
             }
             all.counts.merge(&total.counts);
             for (sum, stat) in all.stats.iter_mut().zip(&total.stats) {

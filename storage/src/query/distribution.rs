@@ -195,20 +195,26 @@ impl Distributions {
 
     /// Quantiles `ppm` of every cell, every group and all together, and how many values of each group
     /// lie above each of `above`.
-    pub(crate) fn quantiles(mut self, ppm: &[u32], above: &[u64], cells: &dyn Bounds) -> Result<Quantiles, QueryError> {
+    pub(crate) fn quantiles(
+        mut self,
+        ppm: &[u32],
+        above: &[u64],
+        values: bool,
+        cells: &dyn Bounds,
+    ) -> Result<Quantiles, QueryError> {
         self.check()?;
-        self.finish(ppm, above, cells).map_err(|m| QueryError::Damaged {
+        self.finish(ppm, above, values, cells).map_err(|m| QueryError::Damaged {
             file: "monitor.redb".into(),
             offset: "a histogram".into(),
             what: m.to_string(),
         })
     }
 
-    fn finish(&mut self, ppm: &[u32], above: &[u64], cells: &dyn Bounds) -> Result<Quantiles, Malformed> {
+    fn finish(&mut self, ppm: &[u32], above: &[u64], values: bool, cells: &dyn Bounds) -> Result<Quantiles, Malformed> {
         let (groups, steps) = cells.shape();
         let totals = self.totals.take();
         let mut out = match totals {
-            Some(mut totals) => totals.of_groups.finish(ppm, above, &OneStep(cells))?,
+            Some(mut totals) => totals.of_groups.finish(ppm, above, false, &OneStep(cells))?,
             None => Quantiles::default(),
         };
         let apart = !out.groups.is_empty();
@@ -226,10 +232,14 @@ impl Distributions {
         for group in 0..groups {
             group_sum.clear();
             let mut points = Vec::with_capacity(if self.stepped { steps } else { 0 });
+            let mut counts = Vec::new();
             for step in 0..steps {
                 let mine = rest.split_off((group * steps + step) as u32);
                 if self.stepped {
                     points.push(work.cell(&mine, ppm, cells.cell_bounds(group, step))?);
+                }
+                if values {
+                    counts.push(work.counts(&mine)?);
                 }
                 mine.pour(&mut group_sum)?;
             }
@@ -239,6 +249,7 @@ impl Distributions {
             };
             let (min, max) = cells.group_bounds(group);
             out.groups.push((quantiles_of(sum, ppm, min, max), points));
+            out.values.push(counts);
             out.above.push(above.iter().map(|bound| sum.count_above(*bound)).collect());
             all.add_all(sum)?;
         }
@@ -381,6 +392,18 @@ impl Work {
     }
 }
 
+impl Work {
+    /// How many values of a cell lie in which bucket.
+    fn counts(&mut self, mine: &Content<'_>) -> Result<Vec<(u32, u64)>, Malformed> {
+        if mine.parts.is_empty() && mine.merged.is_empty() && mine.singles.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.sum.clear();
+        mine.pour(&mut self.sum)?;
+        Ok(self.sum.iter().collect())
+    }
+}
+
 /// Quantiles of counts in order of index.
 fn quantiles_of_sorted(counts: &[(u32, u64)], ppm: &[u32], min: u64, max: u64, answer: &mut Answer) {
     let total = counts.iter().map(|&(_, count)| count).sum();
@@ -441,6 +464,8 @@ pub(crate) struct Quantiles {
     pub(crate) groups: Vec<(Answer, Vec<Answer>)>,
     /// Of each group: values above each bound.
     pub(crate) above: Vec<Vec<u64>>,
+    /// Of each group by step: values by bucket, where asked for.
+    pub(crate) values: Vec<Vec<Vec<(u32, u64)>>>,
     pub(crate) all: Answer,
 }
 

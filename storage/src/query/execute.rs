@@ -53,7 +53,7 @@ pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryE
         gathering.count_violations();
     }
     let ppm = plan.quantiles.as_ref().map_or(&[][..], |q| &q.ppm);
-    let (groups, all) = gathering.cells.finish(&gathering.names, &steps, shown, ppm, &plan.above)?;
+    let (groups, all) = gathering.cells.finish(&gathering.names, &steps, shown, ppm, &plan.above, plan.values)?;
     Ok(Series {
         range: Some(main.window),
         steps,
@@ -242,7 +242,7 @@ impl Covers {
     /// Adds what groups add up to over all steps from wider buckets, before any single value comes.
     /// Where some bucket is damaged it is left to the steps: the parts must make the whole.
     fn gather_totals(&self, to: &mut Gathering<'_, '_>) -> Result<(), QueryError> {
-        let Some(totals) = self.totals.as_ref().filter(|_| to.damaged == 0) else { return Ok(()) };
+        let Some(totals) = self.totals.as_ref().filter(|_| to.damaged == 0 && !to.plan.values) else { return Ok(()) };
         let (read, missing) = (to.read, to.missing.len());
         to.cells.count_totals_apart();
         to.add_buckets(totals, TOTALS)?;

@@ -37,6 +37,19 @@ pub fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryError> {
     execute::execute(source, plan)
 }
 
+/// The steps of a window as plans have them.
+///
+/// # Errors
+/// More than [`plan::STEPS_MAX`] of them.
+pub fn steps_of(
+    range: TimeRange,
+    step: plan::Step,
+    zone: &crate::time::Zone,
+) -> Result<Vec<series::StepRange>, QueryError> {
+    let grid = steps::StepGrid::new(step, zone);
+    Ok(grid.ranges(&grid.edges(range)?))
+}
+
 /// Hands the `newest` events of `range` that match `filter` to `each`, the oldest of them first;
 /// `usize::MAX` streams all of them in order of time within bounded memory.
 ///

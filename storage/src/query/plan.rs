@@ -35,6 +35,8 @@ pub struct Plan {
     pub quantiles: Option<Quantiles>,
     /// With quantiles: also count the values above each of these, in the measure's unit.
     pub above: Vec<u64>,
+    /// With quantiles: bring the distribution of each step itself, as [`super::series::Aggregate::values`].
+    pub values: bool,
     /// Which events count.
     pub filter: Filter,
     /// Labels to group by; empty = one group.
@@ -58,6 +60,7 @@ impl Plan {
             violations: false,
             quantiles: None,
             above: Vec::new(),
+            values: false,
             filter: Filter::All,
             group: Vec::new(),
             step: None,

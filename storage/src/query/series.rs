@@ -58,6 +58,9 @@ pub struct Aggregate {
     /// Of a group over the whole window: values above each of the plan's bounds. A value in the
     /// histogram's bucket of the bound itself counts as not above.
     pub above: Vec<u64>,
+    /// Of a step, when the plan asks for it: how many values lie in which bucket of the histogram,
+    /// ascending.
+    pub values: Vec<(u32, u64)>,
 }
 
 /// Counts of events.

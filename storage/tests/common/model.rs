@@ -158,7 +158,7 @@ impl Expected<'_> {
             values.sort_unstable();
             q.ppm.iter().map(|ppm| quantile(&values, *ppm)).collect()
         });
-        Aggregate { counts, stats, quantiles, above: Vec::new() }
+        Aggregate { counts, stats, quantiles, ..Aggregate::default() }
     }
 
     /// Values of a group above each bound of the plan, those in the bound's own bucket left out.

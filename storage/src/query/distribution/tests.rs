@@ -49,14 +49,14 @@ fn fill(limits: Limits) -> Distributions {
 #[test]
 fn merging_early_changes_nothing() {
     let ppm = [0, 500_000, 950_000, 1_000_000];
-    let expected = fill(LIMITS).quantiles(&ppm, &[], &Unbounded).unwrap();
+    let expected = fill(LIMITS).quantiles(&ppm, &[], false, &Unbounded).unwrap();
     for limits in [
         Limits { singles: 10, ..LIMITS },
         Limits { parts: 3, ..LIMITS },
         Limits { bytes: 30, ..LIMITS },
         Limits { singles: 7, parts: 2, bytes: 50, ..LIMITS },
     ] {
-        let got = fill(limits).quantiles(&ppm, &[], &Unbounded).unwrap();
+        let got = fill(limits).quantiles(&ppm, &[], false, &Unbounded).unwrap();
         assert_eq!((got.all, got.groups), (expected.all.clone(), expected.groups.clone()), "{limits:?}");
     }
 }
@@ -66,7 +66,7 @@ fn more_than_fits_is_refused() {
     let full = fill(Limits { singles: 50, merged: 100, ..LIMITS });
     assert!(matches!(full.check(), Err(QueryError::TooManyValues)));
     assert!(full.merged.is_empty());
-    assert!(matches!(full.quantiles(&[500_000], &[], &Unbounded), Err(QueryError::TooManyValues)));
+    assert!(matches!(full.quantiles(&[500_000], &[], false, &Unbounded), Err(QueryError::TooManyValues)));
     assert!(fill(Limits { singles: 50, ..LIMITS }).check().is_ok());
 }
 
@@ -88,7 +88,8 @@ fn groups_counted_apart_change_no_answer() {
         apart.add(cell, &histogram).unwrap();
         apart.add_to_total(cell, &histogram).unwrap();
     }
-    let (apart, together) = (apart.quantiles(&ppm, &[5000], &Unbounded), together.quantiles(&ppm, &[5000], &Unbounded));
+    let (apart, together) =
+        (apart.quantiles(&ppm, &[5000], false, &Unbounded), together.quantiles(&ppm, &[5000], false, &Unbounded));
     let (apart, together) = (apart.unwrap(), together.unwrap());
     assert_eq!((apart.all, apart.groups, apart.above), (together.all, together.groups, together.above));
 }
