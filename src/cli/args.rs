@@ -54,7 +54,7 @@ const MONITOR_HELP: &str = "\
 
 \u{1b}[1;4mFeed\u{1b}[0m
   \u{1b}[1mrecord\u{1b}[0m       Take events as they happen, from flags or NDJSON on stdin
-  \u{1b}[1mimport\u{1b}[0m       Take files of NDJSON or CSV, also .gz; twice adds nothing
+  \u{1b}[1mimport\u{1b}[0m       Take files, or the logs of Claude Code, Codex, Gemini CLI
   \u{1b}[1mexport\u{1b}[0m       Give events back as NDJSON or CSV
 
 \u{1b}[1;4mKeep\u{1b}[0m
@@ -542,26 +542,42 @@ pub(crate) enum EventKind {
     RateLimit,
 }
 
-/// Take files of events: NDJSON or CSV, gzipped or not
+/// Take files of events, or the logs that other tools keep
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = "\
-Importing a file twice adds nothing; a file that has grown continues where it stopped.
+Importing a file twice adds nothing; a file that has grown continues where it stopped. A folder stands for the
+files below it. Without any name the logs of Claude Code, Codex and Gemini CLI are looked for in their usual
+places, and a person is asked.
+
+\u{1b}[1;4mFormats\u{1b}[0m
+  ndjson       one JSON object a line, as `export` writes it
+  csv          a header row with the same names
+  claude-code  $CLAUDE_CONFIG_DIR, ~/.config/claude/projects, ~/.claude/projects
+  codex        $CODEX_HOME or ~/.codex: sessions, archived_sessions
+  gemini       ~/.gemini/tmp/*/chats, and files of telemetry
+  litellm      spend-log rows, and payloads of the logging callbacks
 
 \u{1b}[1;4mExamples\u{1b}[0m
+  ax monitor import
+  ax monitor import claude-code
+  ax monitor import codex ~/old-laptop/.codex --dry-run
   ax monitor import ndjson calls.ndjson.gz
   ax monitor import csv usage.csv --map model_name=model --map duration=latency_ms
   zcat *.gz | ax monitor import ndjson -
   ax monitor import ndjson calls.ndjson --dry-run")]
 pub(crate) struct ImportArgs {
-    /// ndjson or csv; by the file's name and first line when left out
+    /// ndjson, csv, claude-code, codex, gemini or litellm; by the content when left out
     #[arg(value_name = "FORMAT|PATH")]
     pub first: Option<String>,
-    /// Files; `-` is stdin
-    #[arg(value_name = "PATH", value_hint = ValueHint::FilePath)]
+    /// Files and folders; `-` is stdin
+    #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
     pub paths: Vec<PathBuf>,
     /// Read and check everything, keep nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Without a format or path: take all logs that are found, without a question
+    #[arg(long)]
+    pub yes: bool,
     /// A column or key of theirs that means one of ours; may be repeated
     #[arg(long, value_name = "THEIRS=OURS")]
     pub map: Vec<String>,

@@ -19,6 +19,7 @@ use crate::cli::screen::{Screen, Surroundings};
 use crate::cli::time;
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped};
+use crate::import::places::Home;
 use crate::render::{self, Style, WIDTH_UNLIMITED};
 use crate::words::{nearest, visible_json};
 
@@ -140,6 +141,12 @@ impl Context {
             return Ok(dir.into());
         }
         Ok(base()?.data_dir().join("ax").join("monitor"))
+    }
+
+    /// What decides where other tools keep their logs.
+    pub(crate) fn log_home(&self) -> Home {
+        let home = base().ok().map(|base| base.home_dir().to_owned());
+        Home { home, claude: variable("CLAUDE_CONFIG_DIR"), codex: variable("CODEX_HOME") }
     }
 
     /// The settings file, there or not, and whether it was asked for by name.

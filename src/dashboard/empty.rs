@@ -16,11 +16,27 @@ pub struct Known {
     pub values: Vec<Box<str>>,
 }
 
+/// Logs of another tool on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundLogs {
+    /// Its name.
+    pub tool: &'static str,
+    /// Files.
+    pub files: u64,
+    /// There are more than that.
+    pub more: bool,
+    /// Days from the first to the last.
+    pub days: u64,
+}
+
 /// Why an answer is empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Emptiness {
     /// Nothing was ever recorded.
-    NothingYet,
+    NothingYet {
+        /// Logs of other tools that could be imported.
+        logs: Vec<FoundLogs>,
+    },
     /// There are events, but not in the window.
     NothingInRange {
         /// The latest event there is.
@@ -52,7 +68,7 @@ impl Emptiness {
         known: Vec<Known>,
     ) -> Self {
         match newest {
-            None => Self::NothingYet,
+            None => Self::NothingYet { logs: Vec::new() },
             Some(_) if of_kind == 0 => Self::KindMissing { kinds },
             Some(newest) if in_range == 0 || newest < range.start => Self::NothingInRange { newest },
             Some(_) => Self::NoMatch { known },

@@ -27,7 +27,7 @@ pub use answer::{
     Change, Evidence, MetricsView, PointView, Previous, PreviousWindow, RowView, SourceView, Summary, Value, ValueUnit,
 };
 pub use catalogue::{CatalogueView, EntryView, Reach};
-pub use empty::{Emptiness, Known};
+pub use empty::{Emptiness, FoundLogs, Known};
 pub use events::{EventView, EventsView};
 pub use explain::{ExplainView, ReadView};
 pub use flat::FlatRow;

@@ -293,12 +293,17 @@ impl Taker<'_> {
 
 /// The span of the rows that were taken, and what they lack.
 fn describe(batch: &Batch, report: &mut Report) {
+    let mut unpriced = vec![0u64; batch.names.len()];
     for row in &batch.rows {
         report.first = Some(report.first.map_or(row.ts, |t| t.min(row.ts)));
         report.last = Some(report.last.map_or(row.ts, |t| t.max(row.ts)));
         if let Body::Request(r) = &row.body {
-            report.unpriced += u64::from(r.cost_source == CostSource::Unpriced);
+            unpriced[row.model as usize] += u64::from(r.cost_source == CostSource::Unpriced);
         }
+    }
+    for (model, requests) in batch.names.iter().zip(unpriced).filter(|(_, requests)| *requests > 0) {
+        report.unpriced += requests;
+        *report.unpriced_models.entry(model.into()).or_default() += requests;
     }
 }
 

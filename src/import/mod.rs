@@ -15,6 +15,7 @@ mod fields;
 mod key;
 mod logs;
 mod ndjson;
+pub mod places;
 mod priced;
 mod quick;
 mod resume;
@@ -22,7 +23,8 @@ mod sniff;
 mod source;
 mod when;
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use ax_storage::row::Batch;
@@ -92,6 +94,14 @@ pub(crate) fn open_input(input: &Input) -> std::io::Result<impl std::io::Read> {
     source::open(input).map(|opened| opened.reader)
 }
 
+/// The format of a file by its first bytes; `None` = none that is known, or it can't be read.
+pub fn format_of(path: &Path) -> Option<Format> {
+    let opened = source::open(&Input::File(path.to_owned())).ok()?;
+    let mut source = source::Source::new(opened.reader);
+    let first = source.peek(resume::HEAD_BYTES_MAX).ok()?;
+    sniff::sniff(first.strip_prefix(sniff::BOM).unwrap_or(first), &key::Keys::default()).ok()
+}
+
 /// Where events come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
@@ -138,6 +148,8 @@ pub struct Report {
     pub refused_count: u64,
     /// Imported requests without a cost.
     pub unpriced: u64,
+    /// The same by model.
+    pub unpriced_models: BTreeMap<Box<str>, u64>,
     /// Time of the oldest imported event.
     pub first: Option<Timestamp>,
     /// Time of the newest imported event.

@@ -2,28 +2,47 @@
 
 use ax_storage::time::{Timestamp, Zone};
 
-use super::{Style, banner, text, when};
-use crate::dashboard::Emptiness;
+use super::{Style, banner, count, text, when};
+use crate::dashboard::{Emptiness, FoundLogs};
 
 /// Most known values that are listed.
 const KNOWN_MAX: usize = 8;
+
+/// Below the text of the line before.
+const NEXT_LINE: &str = "                              ";
 
 /// Why there is nothing, and what to do about it. `place` is the store's directory.
 pub fn empty(why: &Emptiness, place: &str, now: Timestamp, zone: &Zone, style: &Style) -> String {
     banner(style) + &body(why, place, now, zone, style)
 }
 
+/// `Claude Code logs, 214 files, 31 days`
+fn found_logs(logs: &FoundLogs) -> String {
+    let many = |n: u64, word: &str| format!("{} {word}{}", count(n.into()), if n == 1 { "" } else { "s" });
+    let over = if logs.more { "over " } else { "" };
+    format!("{} logs, {over}{}, {}", logs.tool, many(logs.files, "file"), many(logs.days, "day"))
+}
+
 fn body(why: &Emptiness, place: &str, now: Timestamp, zone: &Zone, style: &Style) -> String {
     match why {
-        Emptiness::NothingYet => format!(
-            "No events yet in {}.\n\n\
-             Get data in one of these ways:\n\
-             \x20 1. ax monitor import FILE   NDJSON or CSV, also .gz\n\
-             \x20 2. ax monitor record        NDJSON on stdin, from any language\n\
-             \x20 3. cargo add ax-monitor     3 lines in a Rust program\n\
-             Just looking?  ax monitor demo\n",
-            text::name(place)
-        ),
+        Emptiness::NothingYet { logs } => {
+            let first = match logs.as_slice() {
+                [] => "  1. ax monitor import FILE   NDJSON or CSV, also .gz\n".to_owned(),
+                found => {
+                    let marks = std::iter::once("  1. ax monitor import        ").chain(std::iter::repeat(NEXT_LINE));
+                    marks.zip(found).map(|(mark, logs)| format!("{mark}found: {}\n", found_logs(logs))).collect()
+                }
+            };
+            format!(
+                "No events yet in {}.\n\n\
+                 Get data in one of these ways:\n\
+                 {first}\
+                 \x20 2. ax monitor record        NDJSON on stdin, from any language\n\
+                 \x20 3. cargo add ax-monitor     3 lines in a Rust program\n\
+                 Just looking?  ax monitor demo\n",
+                text::name(place)
+            )
+        }
         Emptiness::NothingInRange { newest } if *newest >= now => {
             format!("Nothing in this range: the newest event is of {}.\n", when::moment(*newest, zone))
         }

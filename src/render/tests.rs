@@ -357,7 +357,13 @@ fn empty_screens_differ_by_their_reason() {
         values: ["claude", "gemini", "openai"].map(Into::into).to_vec(),
     };
     let reasons = [
-        Emptiness::NothingYet,
+        Emptiness::NothingYet { logs: Vec::new() },
+        Emptiness::NothingYet {
+            logs: vec![
+                FoundLogs { tool: "Claude Code", files: 2214, more: false, days: 31 },
+                FoundLogs { tool: "Codex", files: 1, more: false, days: 1 },
+            ],
+        },
         Emptiness::NothingInRange { newest: now.minus_ms(3 * 86_400_000 + 5) },
         Emptiness::NoMatch { known: vec![known] },
         Emptiness::NoMatch { known: vec![] },

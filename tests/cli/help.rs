@@ -22,7 +22,7 @@ fn the_overview_fits_a_screen() {
 
     Feed
       record       Take events as they happen, from flags or NDJSON on stdin
-      import       Take files of NDJSON or CSV, also .gz; twice adds nothing
+      import       Take files, or the logs of Claude Code, Codex, Gemini CLI
       export       Give events back as NDJSON or CSV
 
     Keep

@@ -9,6 +9,7 @@ mod demo;
 mod forecast;
 mod help;
 mod hostile;
+mod imports;
 mod output;
 mod queries;
 mod receiver;

@@ -1,32 +1,39 @@
 //! `ax monitor import`: files of events into the store, with progress and an account of it.
 
+pub(in crate::cli) mod inputs;
+
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ax_storage::Store;
+use ax_storage::query::plan::Label;
 use ax_storage::row::Batch;
-use ax_storage::time::Zone;
+use ax_storage::time::{Timestamp, Zone};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::cli::args::ImportArgs;
+use crate::cli::args::{ByLabel, ImportArgs, MetricsArgs, SpanArgs};
+use crate::cli::commands::metrics;
 use crate::cli::context::Context;
 use crate::cli::interrupt::on_interrupt;
 use crate::cli::text::{count, counted, minute};
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped, exit, plain};
 use crate::import::{
-    self, Added, Consumed, Format, ImportError, Input, Note, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
+    self, Added, Consumed, ImportError, Input, Note, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
 };
 use crate::pricing::{self, Book};
 
+use self::inputs::Wanted;
+
 /// Refused lines that the summary shows; `--json` lists more.
 const REFUSALS_SHOWN: usize = 10;
+/// Models without a price that the summary shows; `--json` lists all.
+const MODELS_SHOWN: usize = 8;
 /// After Ctrl-C the chunk being written may take so long; cutting it off does no harm.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The same where the next chunk may never come.
@@ -36,7 +43,7 @@ const REDRAW: Duration = Duration::from_millis(100);
 
 /// Imports.
 pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
-    let (format, inputs) = inputs(args)?;
+    let Wanted { format, inputs, looked } = inputs::wanted(args, context)?;
     let cancel = Arc::new(AtomicBool::new(false));
     let store = if args.dry_run { context.store()? } else { Some(context.writable_store()?) };
     let oldest = Some(context.oldest_kept(store.as_ref())?);
@@ -74,7 +81,11 @@ pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
     if context.json() {
         context.print_json(&View::new(&report, args.dry_run, context))?;
     } else {
-        context.print(&summary(&report, args.dry_run, context))?;
+        let costs_follow = looked && report.imported > 0 && !args.dry_run && !report.cancelled;
+        context.print(&summary(&report, args.dry_run, costs_follow, context))?;
+        if costs_follow {
+            costs(&report, context)?;
+        }
     }
     Ok(exit_code(&report))
 }
@@ -92,6 +103,18 @@ fn book(store: Option<&Store>, context: &Context) -> Book {
     )
 }
 
+/// What the imported calls cost, by model.
+fn costs(report: &Report, context: &Context) -> Result<u8> {
+    let time = |t: Timestamp| t.millis().to_string();
+    let span = SpanArgs {
+        since: report.first.map(time),
+        until: report.last.map(|last| time(last.plus_ms(1))),
+        ..SpanArgs::default()
+    };
+    let metric = Some("cost".to_owned());
+    metrics::run(&MetricsArgs { metric, span, by: vec![ByLabel(Label::Model)], ..MetricsArgs::default() }, context)
+}
+
 /// 0 when anything was taken or was there already; 1 when every line was refused.
 fn exit_code(report: &Report) -> u8 {
     if report.cancelled {
@@ -101,33 +124,6 @@ fn exit_code(report: &Report) -> u8 {
     } else {
         0
     }
-}
-
-/// The format, if the first word is one, and what to read.
-fn inputs(args: &ImportArgs) -> Result<(Option<Format>, Vec<Input>)> {
-    let mut paths: Vec<PathBuf> = args.paths.clone();
-    let format = match args.first.as_deref() {
-        Some("ndjson" | "jsonl") => Some(Format::Ndjson),
-        Some("csv") => Some(Format::Csv),
-        Some("claude-code") => Some(Format::ClaudeCode),
-        Some("codex") => Some(Format::Codex),
-        Some("gemini") => Some(Format::Gemini),
-        Some("litellm") => Some(Format::LiteLlm),
-        Some(path) => {
-            paths.insert(0, PathBuf::from(path));
-            None
-        }
-        None => None,
-    };
-    if paths.is_empty() {
-        if std::io::stdin().is_terminal() {
-            return Err(Failure::usage("there is nothing to import: no file is named and nothing is piped in")
-                .hint("ax monitor import calls.ndjson.gz, or … | ax monitor import ndjson -"));
-        }
-        paths.push(PathBuf::from("-"));
-    }
-    let input = |p: PathBuf| if p == Path::new("-") { Input::Stdin } else { Input::File(p) };
-    Ok((format, paths.into_iter().map(input).collect()))
 }
 
 fn mapping(pair: &str) -> Result<(String, String)> {
@@ -251,6 +247,7 @@ struct View<'a> {
     refused: Vec<RefusalView<'a>>,
     refused_count: u64,
     unpriced: u64,
+    unpriced_models: &'a BTreeMap<Box<str>, u64>,
     first: Option<String>,
     last: Option<String>,
     inputs: Vec<InputView<'a>>,
@@ -277,7 +274,9 @@ struct InputView<'a> {
 
 impl<'a> View<'a> {
     fn new(report: &'a Report, dry_run: bool, context: &Context) -> Self {
-        let inputs = report.inputs.iter().map(|input| InputView {
+        // Of thousands of logs only those that gave something.
+        let told = report.inputs.iter().filter(|input| input.read > 0 || !input.format.is_log());
+        let inputs = told.map(|input| InputView {
             name: &input.name,
             format: input.format.name(),
             read: input.read,
@@ -300,6 +299,7 @@ impl<'a> View<'a> {
             refused: refused.collect(),
             refused_count: report.refused_count,
             unpriced: report.unpriced,
+            unpriced_models: &report.unpriced_models,
             first: report.first.map(|t| t.to_string()),
             last: report.last.map(|t| t.to_string()),
             inputs: inputs.collect(),
@@ -309,11 +309,28 @@ impl<'a> View<'a> {
     }
 }
 
+/// The models without a price, those with the most requests first.
+fn unpriced_models(report: &Report) -> String {
+    let mut models: Vec<(&str, u64)> = report.unpriced_models.iter().map(|(model, n)| (&**model, *n)).collect();
+    models.sort_by_key(|(_, requests)| std::cmp::Reverse(*requests));
+    let mut out = String::new();
+    for (model, requests) in models.iter().take(MODELS_SHOWN) {
+        let model = if model.is_empty() { "(no model)" } else { model };
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  {}  {}", count(*requests), escaped(model));
+    }
+    let more = models.len().saturating_sub(MODELS_SHOWN) as u64;
+    if more > 0 {
+        let _ = writeln!(out, "  and {} more; --json lists them", counted(more, "model"));
+    }
+    out
+}
+
 fn input_of<'a>(report: &'a Report, refusal: &Refusal) -> &'a str {
     report.inputs.get(refusal.input).map_or("", |input| &input.name)
 }
 
-fn summary(report: &Report, dry_run: bool, context: &Context) -> String {
+fn summary(report: &Report, dry_run: bool, costs_follow: bool, context: &Context) -> String {
     let verb = if dry_run { "Would import" } else { "Imported" };
     let mut out = format!("{verb} {}", counted(report.imported, "event"));
     // Writing to a string cannot fail.
@@ -321,7 +338,17 @@ fn summary(report: &Report, dry_run: bool, context: &Context) -> String {
         let _ = write!(out, " from {} to {} UTC", minute(first), minute(last));
     }
     out.push_str(".\n");
-    if report.duplicates > 0 {
+    let logs = report.inputs.iter().filter(|input| input.format.is_log());
+    let (files, unchanged) = logs.fold((0, 0), |(n, same), input| (n + 1, same + u64::from(input.unchanged)));
+    if unchanged == files && files > 0 {
+        let _ = writeln!(out, "Nothing new in {}.", counted(files, "file"));
+    } else if unchanged > 0 {
+        let _ = writeln!(out, "Nothing new in {} of {}.", count(unchanged), counted(files, "file"));
+    }
+    if report.duplicates > 0 && files > 0 {
+        let what = counted(report.duplicates, "repeated line");
+        let _ = writeln!(out, "Skipped {what}: each call counts once.");
+    } else if report.duplicates > 0 {
         let _ = writeln!(out, "Skipped {} that were there already.", counted(report.duplicates, "event"));
     }
     if report.refused_count > 0 {
@@ -337,9 +364,12 @@ fn summary(report: &Report, dry_run: bool, context: &Context) -> String {
     }
     if report.unpriced > 0 {
         let _ = writeln!(out, "{} came without a cost.", counted(report.unpriced, "request"));
+        out.push_str(&unpriced_models(report));
     }
     if report.cancelled {
         out.push_str("Stopped early; the same import goes on where it stopped.\n");
+    } else if costs_follow {
+        out.push('\n');
     } else if report.imported > 0 && !dry_run && !context.flags().quiet {
         out.push_str("\nNext: ax monitor · ax monitor metrics cost --by model --range 30d\n");
     }

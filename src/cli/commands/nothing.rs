@@ -5,14 +5,19 @@ use ax_storage::query::plan::{Kinds, Label, Plan};
 use ax_storage::query::series::{Aggregate, Series};
 use ax_storage::time::{TimeRange, Zone};
 
+use crate::cli::commands::import::inputs::tool;
 use crate::cli::context::Context;
-use crate::dashboard::{Emptiness, Known, Only};
+use crate::dashboard::{Emptiness, FoundLogs, Known, Only};
 use crate::error::Result;
+use crate::import::Format;
 use crate::render;
 use crate::words::{escaped, nearest};
 
 /// Names that a warning lists.
 const KNOWN_MAX: usize = 10;
+
+/// Files of a tool's logs that an empty screen counts.
+const FILES_MAX: usize = 5_000;
 
 /// A range in the words of a sentence: `the last hour`.
 pub(crate) fn range_words(text: Option<&str>) -> String {
@@ -46,9 +51,9 @@ impl Asked<'_> {
     /// # Errors
     /// Those of the store and of stdout.
     pub(crate) fn explain(&self, store: Option<&Store>, context: &Context) -> Result<()> {
-        let why = match store {
-            Some(store) => self.why(store)?,
-            None => Emptiness::NothingYet,
+        let why = match store.map(|store| self.why(store)).transpose()? {
+            None | Some(Emptiness::NothingYet { .. }) => Emptiness::NothingYet { logs: logs(context) },
+            Some(why) => why,
         };
         let place = context.store_dir()?.display().to_string();
         context.print(&render::empty(&why, &place, context.now(), self.zone, &context.style()?))
@@ -106,6 +111,19 @@ impl Asked<'_> {
         let plan = Plan { kinds, group: group.to_vec(), ..Plan::new(range, self.zone.clone()) };
         Ok(store.run(&plan)?)
     }
+}
+
+/// Logs of other tools that could be imported. Only so many files are looked at that nobody waits.
+fn logs(context: &Context) -> Vec<FoundLogs> {
+    let home = context.log_home();
+    let found = Format::ALL.into_iter().map(|format| home.logs(format, FILES_MAX));
+    let found = found.filter(|logs| !logs.files.is_empty()).map(|logs| FoundLogs {
+        tool: tool(logs.format),
+        files: logs.files.len() as u64,
+        more: logs.more,
+        days: logs.days(),
+    });
+    found.collect()
 }
 
 /// Events of these kinds.
