@@ -170,10 +170,15 @@ impl Store {
     /// `store.id`, and what layers above keep beside it.
     fn copy_others(&self, paths: &Paths, backup: &mut Backup) -> Result<(), BackupError> {
         let root = self.paths().root();
-        let known = [self.paths().store_id(), self.paths().database()];
-        let hidden = |path: &PathBuf| path.file_name().is_none_or(|n| n.as_encoded_bytes().starts_with(b"."));
+        // Also what a rebuilding kept of a database that was damaged.
+        let database = self.paths().database();
+        let is_known = |path: &PathBuf| {
+            let starts = |name: &std::ffi::OsStr, with: &[u8]| name.as_encoded_bytes().starts_with(with);
+            let old = database.file_name().unwrap_or_default().as_encoded_bytes();
+            *path == self.paths().store_id() || path.file_name().is_none_or(|n| starts(n, b".") || starts(n, old))
+        };
         let mut others = fs::list_dir(root).map_err(error(root))?;
-        others.retain(|path| !hidden(path) && !known.contains(path));
+        others.retain(|path| !is_known(path));
         // The identity last: without it, a directory is no store.
         others.push(self.paths().store_id());
         for path in others {

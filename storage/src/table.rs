@@ -11,7 +11,7 @@ use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, WriteTra
 
 use crate::store::Store;
 use crate::tier::db::{Db, DbError};
-use crate::tier::schema::{decode, encode};
+use crate::tier::schema::{checked, decode, encode};
 
 /// A table whose values are `V`. The key is a name and a number: a time in ms, a sequence, or 0.
 #[derive(Debug)]
@@ -210,6 +210,11 @@ impl Store {
             work(&mut TablesWriter { tables, transaction })
         })
     }
+}
+
+/// What is wrong with the row at (`name`, `number`) of `table`, whatever its value means.
+pub(crate) fn check_row(table: &str, name: &str, number: u64, bytes: &[u8]) -> Result<(), String> {
+    checked(table, &key_bytes(name, number), bytes).map(drop)
 }
 
 fn key_bytes(name: &str, number: u64) -> Vec<u8> {

@@ -130,3 +130,62 @@ fn a_pass_believes_no_clock_at_first_sight() {
     assert_eq!(store.retain(ahead, Clocks::Trusted).unwrap().unwrap(), Removed::default());
     assert_eq!(forever.oldest(ahead).plus_ms(DAY_MS), Timestamp::from_millis(DAY_MS));
 }
+
+/// The events of most days are gone: their buckets come from the old database, the rest is made anew.
+#[test]
+fn a_database_made_anew_keeps_the_buckets_of_events_that_are_gone() {
+    for zone in ["UTC", "Europe/Berlin", "Asia/Kolkata"] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open_or_create(dir.path(), &Zone::load(zone).unwrap(), at(0)).unwrap();
+        import(&store, 0..400 * 24);
+        let now = at(400 * 24 + 1);
+        store.tick(now).unwrap();
+        store.retain(now, Clocks::Trusted).unwrap().unwrap();
+        let facts = |store: &Store| {
+            let info = store.info().unwrap();
+            (requests(store, TimeRange::ALL), info.buckets, info.complete_from, info.raw_from, info.events_raw)
+        };
+        let before = facts(&store);
+        let rebuilt = store.rebuild(now, &mut |_, _| ()).unwrap();
+        assert_eq!((rebuilt.problems, rebuilt.events), (vec![], 7 * 24));
+        assert_eq!(facts(&store), before, "{zone}");
+        assert_eq!(store.verify(&mut |_| ()).unwrap().problems, []);
+
+        // Without the old one, what the events say is all there is, and nothing else is claimed.
+        fs::remove_file(store.db().path()).unwrap();
+        let rebuilt = store.rebuild(now, &mut |_, _| ()).unwrap();
+        assert_eq!(rebuilt.raw_from, at(393 * 24));
+        assert_eq!(store.verify(&mut |_| ()).unwrap().problems, []);
+        let (count, range) = requests(&store, TimeRange::ALL);
+        assert!(
+            range.unwrap().start >= at(393 * 24) && (6 * 24..=7 * 24).contains(&count),
+            "{zone}: {count} {range:?}"
+        );
+    }
+}
+
+/// `cargo test -p ax-storage --test retention -- --ignored --nocapture`: what removing most of a store costs.
+#[test]
+#[ignore = "prints how long it takes"]
+fn removing_765_000_events_takes_milliseconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_or_create(dir.path(), &Zone::utc(), at(0)).unwrap();
+    let events = 765_000;
+    let mut batch = Batch::default();
+    for n in 0..events {
+        let event = Event::Request(Request { provider: "claude", ..Request::default() });
+        batch.push(&event, at(0).plus_ms(n * 17 * DAY_MS / events), CostSource::Recorded, "");
+    }
+    for day in batch.rows.chunk_by(|a, b| a.ts.utc_day() == b.ts.utc_day()) {
+        let mut one = Batch { names: batch.names.clone(), rows: day.to_vec() };
+        store.import().add(&mut one, 1, None).unwrap();
+    }
+    let now = at(17 * 24 + 1);
+    store.tick(now).unwrap();
+    let later = now.plus_ms(7 * DAY_MS);
+    store.tick(later).unwrap();
+    let watch = ax_storage::clock::Stopwatch::start();
+    let removed = store.retain(later, Clocks::Trusted).unwrap().unwrap();
+    println!("removed {} events and {} buckets in {:?}", removed.events, removed.buckets(), watch.elapsed());
+    assert_eq!(removed.events, events);
+}

@@ -254,7 +254,8 @@ fn text(done: &Compaction, dry_run: bool, context: &Context) -> Result<String> {
     size("journals", |f| f.bytes.journal);
     size("tiers", |f| f.bytes.redb);
     size("all", |f| f.bytes.all());
-    let each = |figures| per_event(figures).map_or_else(|| "–".to_owned(), |n| format!("{n:.1} B"));
+    let nothing = context.style()?.sign("–", "-").to_owned();
+    let each = |figures| per_event(figures).map_or_else(|| nothing.clone(), |n| format!("{n:.1} B"));
     row("an event", each(before), if dry_run { "?".to_owned() } else { each(after) });
     out.push_str(&table.draw(&context.style()?));
     out.push('\n');

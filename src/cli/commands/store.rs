@@ -135,6 +135,7 @@ fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, conte
             bytes(info.bytes.journal)
         ),
     );
+    line("length", format!("{} with space set aside and holes", bytes(info.lengths.all())));
     if let Some(each) = per_event(info) {
         line(
             "an event",

@@ -9,6 +9,7 @@ use ax_storage::Store;
 use ax_storage::verify::database::{Verdict, check};
 use ax_storage::verify::{Depth, Problem, Repair, Verification};
 use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
 
 use crate::cli::context::Context;
@@ -20,6 +21,8 @@ use crate::error::{Failure, Result, escaped, exit};
 const CHECK_TIME_MAX: Duration = Duration::from_secs(1800);
 /// How often it is looked after.
 const CHECK_POLL: Duration = Duration::from_millis(20);
+/// How often the spinner moves.
+const REDRAW: Duration = Duration::from_millis(100);
 /// Problems that the screen shows; `--json` lists more.
 const PROBLEMS_SHOWN: usize = 20;
 
@@ -34,19 +37,29 @@ pub(crate) struct VerifyArgs {
 /// Verifies.
 pub(crate) fn run(args: &VerifyArgs, context: &Context) -> Result<u8> {
     let store = context.existing_store()?;
-    let interactive = context.interactive();
+    let spinner = context.interactive().then(|| {
+        let spinner = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
+        spinner.enable_steady_tick(REDRAW);
+        spinner
+    });
     let mut progress = |what: &str| {
-        if interactive {
-            context.note(&format!("checking {what} …"));
+        if let Some(spinner) = &spinner {
+            spinner.set_message(format!("checking {what}"));
         }
     };
     let depth = if args.deep { Depth::Events } else { Depth::Checksums };
     progress("the database");
     let mut found = Verification::default();
-    let pages_are_right = check_apart(&store, &mut found, context)?;
-    if pages_are_right {
-        found = store.verify_to(depth, &mut progress)?;
+    let pages_are_right = check_apart(&store, &mut found, context);
+    let verified = match pages_are_right {
+        Ok(true) => store.verify_to(depth, &mut progress).map_err(Failure::from),
+        Ok(false) => Ok(found),
+        Err(failure) => Err(failure),
+    };
+    if let Some(spinner) = &spinner {
+        spinner.finish_and_clear();
     }
+    let found = verified?;
     for note in &found.notes {
         context.warn("note", note);
     }

@@ -22,7 +22,7 @@ use crate::store::{Store, journal_key};
 use crate::tier::db::DbError;
 use crate::tier::schema::{Checkpoint, META, RAW_FROM, SegmentEntry, closed_to_key, complete_from_key};
 use crate::tier::{JournalKey, Listed, ManifestWriter};
-use crate::time::Timestamp;
+use crate::time::{Tier, Timestamp};
 
 /// How the name of a file begins that is going to be the new database.
 const NEW_PREFIX: &str = ".rebuild.redb.";
@@ -114,8 +114,11 @@ impl Store {
                     let taken = restore.cut.filter(|_| restore.tables.iter().any(|(t, _)| *t == table));
                     let from = taken.unwrap_or_else(|| first_bucket(table.tier(), raw_from, self.zone()));
                     set(&complete_from_key(table), from)?;
-                    let created = table.tier().bucket(self.created(), self.zone()).start;
-                    set(&closed_to_key(table), from.max(created))?;
+                    // What happens in a minute goes there at once, closed or not.
+                    if table != Table::Tier(Tier::Minute) {
+                        let created = table.tier().bucket(self.created(), self.zone()).start;
+                        set(&closed_to_key(table), from.max(created))?;
+                    }
                 }
             }
             let mut manifest = ManifestWriter::open(self.db(), transaction)?;

@@ -26,6 +26,15 @@ pub(super) fn copy_tables(from: &ReadTransaction, to: &WriteTransaction) -> Resu
     Ok(())
 }
 
+/// Whether the engine itself keeps the table `name`.
+pub(crate) fn is_ours(name: &str) -> bool {
+    macro_rules! any {
+        ($($table:ident),*) => { $(name == schema::$table.name())||* };
+    }
+    Table::ALL.into_iter().any(|table| table.name() == name)
+        || any!(NAMES, NAME_IDS, PROVIDERS, CHECKPOINTS, SEGMENTS, SEEN_IDS, CONSUMED, DROPS, META)
+}
+
 /// Copies the table `name`: rows copied.
 pub(crate) fn copy_table(name: &str, from: &ReadTransaction, to: &WriteTransaction) -> Result<u64, redb::Error> {
     if let Some(table) = Table::ALL.into_iter().find(|table| table.name() == name) {

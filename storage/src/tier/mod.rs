@@ -12,7 +12,7 @@ mod write;
 
 use redb::WriteTransaction;
 
-pub(crate) use copy::copy_table;
+pub(crate) use copy::{copy_table, is_ours};
 pub(crate) use manifest::{JournalKey, Listed, Manifest, ManifestWriter};
 pub(crate) use meta::Closing;
 pub(crate) use names::NameWriter;

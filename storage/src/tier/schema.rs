@@ -113,6 +113,20 @@ pub fn encode<V: Encode>(table: &str, key: &[u8], value: &V) -> Vec<u8> {
 /// # Errors
 /// A newer version, a wrong checksum or a wrong length.
 pub fn decode<V: Decode<()>>(table: &str, key: &[u8], bytes: &[u8]) -> Result<V, String> {
+    let body = checked(table, key, bytes)?;
+    let config = bincode::config::standard().with_limit::<VALUE_BYTES_MAX>();
+    match bincode::decode_from_slice(body, config) {
+        Ok((value, used)) if used == body.len() => Ok(value),
+        Ok(_) => Err("the value has bytes left over".into()),
+        Err(e) => Err(e.to_string()),
+    }
+}
+
+/// The body of a value whose checksum is right, whatever it means.
+///
+/// # Errors
+/// A newer version or a wrong checksum, in words.
+pub fn checked<'b>(table: &str, key: &[u8], bytes: &'b [u8]) -> Result<&'b [u8], String> {
     let Some((&version, rest)) = bytes.split_first() else { return Err("the value is empty".into()) };
     if version != VALUE_VERSION {
         return Err(format!("the value has version {version}, expected {VALUE_VERSION}"));
@@ -121,12 +135,7 @@ pub fn decode<V: Decode<()>>(table: &str, key: &[u8], bytes: &[u8]) -> Result<V,
     if u32::from_le_bytes(*crc) != checksum(table, key, body) {
         return Err("the checksum does not fit the value".into());
     }
-    let config = bincode::config::standard().with_limit::<VALUE_BYTES_MAX>();
-    match bincode::decode_from_slice(body, config) {
-        Ok((value, used)) if used == body.len() => Ok(value),
-        Ok(_) => Err("the value has bytes left over".into()),
-        Err(e) => Err(e.to_string()),
-    }
+    Ok(body)
 }
 
 fn checksum(table: &str, key: &[u8], body: &[u8]) -> u32 {

@@ -117,6 +117,7 @@ impl Store {
             if let Some(snapshot) = view.snapshot() {
                 progress("tiers");
                 self.db().guard(|| rows::check_tables(self, snapshot, &mut days, &mut found))?;
+                self.db().guard(|| rows::check_layers(self, snapshot, &mut found))?;
                 self.db().guard(|| tiers::compare_tiers(self, &view, snapshot, &mut found))?;
                 // Where a checksum is wrong the comparison would only say so again, bucket by bucket.
                 if depth == Depth::Events && found.problems.is_empty() {

@@ -1,15 +1,16 @@
 //! The tables of buckets, row by row: checksums, and the chain from each row to the one before it.
 
-use redb::{ReadTransaction, ReadableTable};
+use redb::{ReadTransaction, ReadableTable, TableDefinition, TableError, TableHandle};
 
 use super::files::Days;
 use super::{Repair, Verification};
 use crate::bucket::codec::{RowKey, RowMeta};
 use crate::bucket::{Bucket, Detail, Dist, Table};
 use crate::store::Store;
+use crate::table::check_row;
 use crate::tier::db::DbError;
 use crate::tier::schema::{META, bucket_table};
-use crate::tier::{RowValue, place};
+use crate::tier::{RowValue, is_ours, place};
 use crate::time::{TimeRange, Timestamp};
 
 /// Decodes every row of every table.
@@ -24,6 +25,33 @@ pub(super) fn check_tables(
             Table::Tier(_) => check_table::<Bucket>(store, snapshot, table, days, found)?,
             Table::DistHour | Table::DistDay => check_table::<Dist>(store, snapshot, table, days, found)?,
             Table::DetailDay => check_table::<Detail>(store, snapshot, table, days, found)?,
+        }
+    }
+    Ok(())
+}
+
+/// Checks the rows of the tables that layers above keep, without knowing what they mean.
+pub(super) fn check_layers(store: &Store, snapshot: &ReadTransaction, found: &mut Verification) -> Result<(), DbError> {
+    let db = store.db();
+    let file = db.path().display().to_string();
+    for handle in snapshot.list_tables().map_err(|e| db.error(e))? {
+        let name = handle.name();
+        if is_ours(name) {
+            continue;
+        }
+        let table = TableDefinition::<(&str, u64), &[u8]>::new(name);
+        let rows = match snapshot.open_table(table) {
+            // A later version's, of another kind: its pages were checked all the same.
+            Err(TableError::TableTypeMismatch { .. }) => continue,
+            opened => opened.map_err(|e| db.error(e))?,
+        };
+        for row in rows.iter().map_err(|e| db.error(e))? {
+            let (key, value) = row.map_err(|e| db.error(e))?;
+            let (row, number) = key.value();
+            if let Err(what) = check_row(name, row, number, value.value()) {
+                let at = format!("{} ({}, {number})", name.escape_debug(), row.escape_debug());
+                found.add(file.clone(), at, what, Repair::Rebuild);
+            }
         }
     }
     Ok(())
