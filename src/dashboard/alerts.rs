@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ax_storage::query::plan::Label;
 use ax_storage::time::{Timestamp, Zone};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
@@ -10,7 +11,7 @@ use super::{Time, ValueUnit, Warning};
 use crate::alerts::table::{Entry, Stored};
 use crate::alerts::{Board, Evidence, Fired, Instance, Listed, Outcome, Phase, Replay, Rule, Severity, Why, short};
 use crate::metric::{Aggregation, Number};
-use crate::query::ast::{CmpOp, Expr, Kind};
+use crate::query::ast::{BoolOp, CmpOp, Expr, Filter, FilterKind, Kind};
 use crate::query::{self};
 
 /// Value and threshold of an alert in their unit.
@@ -133,6 +134,20 @@ impl AlertView {
         }
     }
 
+    /// The one provider it is about, if it is about one.
+    pub fn provider(&self) -> Option<String> {
+        let of_group = self.labels.iter().find(|(name, _)| name == Label::Provider.name());
+        if let Some((_, value)) = of_group {
+            return Some(value.clone());
+        }
+        let mut named: Vec<String> = Vec::new();
+        query::parse_condition(&self.condition).ok()?.expr.each_select(&mut |select| {
+            named.push(select.filter.as_ref().and_then(provider_of).unwrap_or_default());
+        });
+        named.dedup();
+        named.pop().filter(|name| named.is_empty() && !name.is_empty())
+    }
+
     /// It fires, and nobody has said that they have seen it or do not want to.
     pub fn is_loud(&self) -> bool {
         self.state == "firing" && self.acknowledged.is_none() && self.silenced.is_none()
@@ -141,6 +156,15 @@ impl AlertView {
     /// Fires, whoever knows of it.
     pub fn is_firing(&self) -> bool {
         self.state == "firing"
+    }
+}
+
+/// The provider that a filter lets through, if that is one.
+fn provider_of(filter: &Filter) -> Option<String> {
+    match &filter.kind {
+        FilterKind::Equals { label: Label::Provider, negated: false, value } => Some(value.to_string()),
+        FilterKind::Bool(BoolOp::And, list) => list.iter().find_map(provider_of),
+        _ => None,
     }
 }
 

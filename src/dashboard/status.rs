@@ -8,7 +8,7 @@ use ax_storage::query::series::{Aggregate, Series};
 use ax_storage::time::{DAY_MS, TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{Only, SourceView, Time, Warning, Window, step};
+use super::{AlertView, Only, SourceView, Time, Warning, Window, step};
 use crate::metric::{Money, thousands};
 
 /// A provider is down when at least half of at least so many calls failed in [`DOWN_MS`].
@@ -156,6 +156,7 @@ impl StatusQuestion {
             events: counts.requests + counts.hits + counts.misses + counts.allowed + counts.denied,
             newest: series.window.newest,
             upkeep,
+            alerts: Vec::new(),
             source: SourceView::of(&series.window.source, elapsed_ms),
             warnings: missing.into_iter().map(warning).collect(),
         }
@@ -297,10 +298,28 @@ pub struct StatusView {
     pub newest: Option<Timestamp>,
     /// Recorders and drops.
     pub upkeep: Upkeep,
+    /// What fires, the worst first.
+    pub alerts: Vec<AlertView>,
     /// What it was made from.
     pub source: SourceView,
     /// What else a user should know.
     pub warnings: Vec<Warning>,
+}
+
+impl StatusView {
+    /// Adds what fires; a provider that an alert is about is degraded.
+    pub fn alarm(&mut self, alerts: Vec<AlertView>) {
+        for alert in &alerts {
+            let about = alert.provider();
+            for provider in self.data.iter_mut().filter(|p| about.as_deref() == Some(&*p.provider)) {
+                if matches!(provider.state, State::Healthy | State::Idle) {
+                    provider.state = State::Degraded;
+                }
+                provider.reasons.push(format!("alert {} fires", alert.rule));
+            }
+        }
+        self.alerts = alerts;
+    }
 }
 
 /// A provider.
@@ -490,7 +509,7 @@ impl Serialize for StatusView {
         if let Some(models) = &self.models {
             map.serialize_entry("models", models)?;
         }
-        map.serialize_entry("alerts", &none)?;
+        map.serialize_entry("alerts", &self.alerts)?;
         map.serialize_entry("budgets", &none)?;
         map.serialize_entry("cache", &self.cache)?;
         map.serialize_entry("rate_limit", &self.rate_limit)?;

@@ -1,12 +1,15 @@
 //! The first screen: every provider, what it does and what it costs.
 
 use super::table::{Cell, Column, Table};
-use super::{Role, Style, banner, edges, number, sparkline, text, when};
+use super::{Role, Style, alerts, banner, edges, number, sparkline, text, when};
 use crate::dashboard::{ModelView, ProviderView, State, StatusView, TotalView};
 use crate::metric::Unit;
 
 /// Columns of a sparkline on a wide and on a narrow screen.
 const TREND: (usize, usize) = (12, 6);
+
+/// Digits of an alert's id: commands take as much of it as is clear.
+const ALERT_ID: usize = 4;
 
 /// The screen as a table, or as blocks of lines where there is no room for one.
 pub fn status(view: &StatusView, style: &Style) -> String {
@@ -61,6 +64,11 @@ pub fn status_line(view: &StatusView, style: &Style) -> String {
     }
     if let Some(limit) = &view.rate_limit {
         line(format!("rate limit denied {}", ratio(limit.denied_rate, &plain)));
+    }
+    for alert in &view.alerts {
+        let rule = alerts::rule_text(&alert.rule, &alert.labels);
+        let value = alerts::value_text(alert, &plain);
+        line(format!("alert {rule}, {}, {value}, id {}", alert.severity, alert.id));
     }
     line(format!("recorders {}", view.upkeep.recorders));
     line(format!("events {}", number::count(view.events.into())));
@@ -235,6 +243,14 @@ fn facts(view: &StatusView, style: &Style) -> String {
         let (sign, role) = sign(p.state, style);
         let why = p.reasons.join(", ");
         line("WHY", role, &[format!("{sign} {}: {why}", text::name(&p.provider))]);
+    }
+    for (i, alert) in view.alerts.iter().enumerate() {
+        let (mark, role) = alerts::sign(alert.severity, style);
+        let id = alert.id.get(..ALERT_ID).unwrap_or(&alert.id);
+        let what = format!("{id}  {mark} {}", alerts::rule_text(&alert.rule, &alert.labels));
+        let numbers = format!("{} {}", alerts::value_text(alert, style), alerts::bound_text(alert, style));
+        let since = format!("firing {}", when::ago(view.generated_at.since(alert.since)));
+        line(if i == 0 { "ALERTS" } else { "" }, role, &[what, numbers, since]);
     }
     let mut both = Vec::new();
     if let Some(cache) = &view.cache {

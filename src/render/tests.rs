@@ -78,6 +78,7 @@ fn status_view() -> StatusView {
         rate_limit: Some(RateLimitView { allowed: 9_970, denied: 30, denied_rate: Some(0.003) }),
         events: 37_644,
         newest: Some(Timestamp::from_millis(NOW - 2_000)),
+        alerts: Vec::new(),
         upkeep: Upkeep { recorders: 2, dropped: vec![] },
         source: source(),
         warnings: vec![],

@@ -11,7 +11,7 @@ use crate::cli::commands::elapsed_ms;
 use crate::cli::commands::nothing::{Asked, range_words};
 use crate::cli::context::Context;
 use crate::cli::time;
-use crate::dashboard::{Only, ProviderView, State, StatusQuestion, StatusSeries, Upkeep};
+use crate::dashboard::{AlertsView, Only, ProviderView, State, StatusQuestion, StatusSeries, Upkeep, Which};
 use crate::error::{Failure, Result, exit};
 use crate::render;
 
@@ -53,6 +53,10 @@ fn show(args: &StatusArgs, context: &Context) -> Result<u8> {
         None => (nothing(&question), Upkeep::default()),
     };
     let mut view = question.view(&series, upkeep, context.now(), elapsed_ms(context));
+    if let Some(store) = &store {
+        let board = crate::alerts::Board::look(store)?;
+        view.alarm(AlertsView::new(&board, &[], Which::Firing, context.now(), context.zone()?).data);
+    }
     let verdict = args.fail_on.map_or(0, |severity| verdict(severity, &view.data));
     let empty = view.data.is_empty() && view.events == 0;
     let asked = Asked {
