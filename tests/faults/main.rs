@@ -3,6 +3,7 @@
 
 #![expect(dead_code, reason = "tests that use the rest are on their way")]
 
+mod flips;
 mod scenario;
 mod steps;
 mod support;
