@@ -107,7 +107,8 @@ fn headline(view: &AlertsView, style: &Style) -> String {
         let words: Vec<String> = by.iter().filter(|(n, _)| *n > 0).map(|(n, s)| format!("{n} {s}")).collect();
         parts.push(format!("{loud} firing ({})", words.join(", ")));
     }
-    let others: [(&str, &dyn Fn(&AlertView) -> bool); 5] = [
+    type Is<'a> = &'a dyn Fn(&AlertView) -> bool;
+    let others: [(&str, Is<'_>); 5] = [
         ("acknowledged", &|a| state_text(a) == "acked"),
         ("silenced", &|a| state_text(a) == "silenced"),
         ("pending", &|a| a.state == "pending"),
