@@ -154,11 +154,11 @@ fn settings_are_taken_over_and_bad_ones_are_told() {
 #[test]
 fn no_output_shows_a_secret() {
     let receiver = Receiver::start(Some("500 hunter2"));
-    let world = minded(&format!(
+    let world = minded(
         "[[channel]]\nname = 'ops'\ntype = 'webhook'\nurl_env = 'URL'\nsecret_file = 'key'\n\
          [[channel]]\nname = 'gone'\ntype = 'webhook'\nurl = 'http://127.0.0.1:1/hunter2'\n\
-         [[channel]]\nname = 'odd'\ntype = 'webhook'\nurl = 'hunter2'\n"
-    ));
+         [[channel]]\nname = 'odd'\ntype = 'webhook'\nurl = 'hunter2'\n",
+    );
     let world = world.with("URL", &format!("{}?key=hunter2", receiver.url));
     world.write(".config/ax/key", "hunter2\n");
     let mut all = String::new();
