@@ -11,6 +11,7 @@ pub mod calendar;
 #[doc(hidden)]
 pub mod cli;
 pub mod collector;
+pub mod costs;
 pub mod dashboard;
 #[cfg(feature = "cli")]
 #[doc(hidden)]

@@ -10,8 +10,9 @@ use ax_storage::time::{HOUR_MS, TimeRange, Timestamp, Zone};
 
 use crate::answer::{self, Answer};
 use crate::calendar::Calendar;
+use crate::costs::Outside;
 use crate::query::ast::Query;
-use crate::query::planner::{self, Ask, Nothing};
+use crate::query::planner::{self, Ask};
 use crate::query::{self, ParseError};
 
 /// A store to ask.
@@ -70,7 +71,7 @@ impl Store {
             calendar: Calendar::new(zone),
             window: TimeRange::new(now.minus_ms(HOUR_MS), now),
             raw_from,
-            outside: &Nothing,
+            outside: &Outside::new(Some(&self.0), &[], now, Calendar::new(zone)),
         };
         let question = planner::plan(&expr, &ask).map_err(AskError::Query)?;
         Ok(answer::answer(&question, &mut |plans: &[Plan]| self.0.run_all(plans))?)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Parts of the program and the parts each may use, beside the engine's public door.
 const PROGRAM: &[(&str, &[&str])] = &[
-    ("aggregator", &["alerts", "query"]),
+    ("aggregator", &["alerts", "calendar", "costs", "metric"]),
     ("alerts", &["answer", "calendar", "error", "metric", "query", "words"]),
     ("analysis", &["calendar"]),
     ("answer", &["analysis", "calendar", "metric", "query"]),
@@ -19,6 +19,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
             "answer",
             "calendar",
             "collector",
+            "costs",
             "dashboard",
             "demo",
             "error",
@@ -33,7 +34,8 @@ const PROGRAM: &[(&str, &[&str])] = &[
         ],
     ),
     ("collector", &["pricing"]),
-    ("dashboard", &["alerts", "answer", "calendar", "error", "metric", "projection", "query"]),
+    ("dashboard", &["alerts", "answer", "calendar", "costs", "error", "metric", "projection", "query"]),
+    ("costs", &["calendar", "metric", "projection", "query", "words"]),
     ("demo", &[]),
     ("error", &["words"]),
     ("export", &["import", "words"]),
@@ -42,8 +44,8 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("pricing", &[]),
     ("projection", &["analysis", "calendar"]),
     ("query", &["calendar", "metric", "words"]),
-    ("render", &["alerts", "dashboard", "error", "metric", "projection", "words"]),
-    ("store", &["answer", "calendar", "query"]),
+    ("render", &["alerts", "costs", "dashboard", "error", "metric", "projection", "words"]),
+    ("store", &["answer", "calendar", "costs", "query"]),
     ("words", &[]),
 ];
 

@@ -4,8 +4,11 @@ use ax_storage::time::{Timestamp, Zone};
 use ax_storage::{Store, TickError, TickReport};
 use jiff::civil::Weekday;
 
-use crate::alerts::{self, Rule, Surroundings};
-use crate::query::planner::Nothing;
+use crate::alerts::notify;
+use crate::alerts::{self, Notification, Rule, Severity, Surroundings, Told};
+use crate::calendar::Calendar;
+use crate::costs::{self, Budget, Crossing, Outside};
+use crate::metric::{Money, Number};
 
 /// What a pass needs to know of the settings.
 #[derive(Clone, Debug)]
@@ -16,11 +19,13 @@ pub struct Config {
     pub week_start: Weekday,
     /// The rules of the settings file; `None` = no file was read, and those that are stored stay.
     pub rules: Option<Vec<Rule>>,
+    /// The budgets of the settings file, beside those that are stored.
+    pub budgets: Vec<Budget>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { zone: None, week_start: Weekday::Monday, rules: None }
+        Self { zone: None, week_start: Weekday::Monday, rules: None, budgets: Vec::new() }
     }
 }
 
@@ -40,6 +45,8 @@ pub struct Pass {
     pub tick: TickReport,
     /// Judging the rules.
     pub alerts: alerts::Report,
+    /// Parts of budgets that spend has reached for the first time.
+    pub crossings: Vec<Crossing>,
     /// What failed beside that, in words.
     pub problems: Vec<String>,
 }
@@ -55,6 +62,7 @@ pub fn pass(store: &Store, config: &Config, when: When, now: Timestamp) -> Resul
     };
     let mut pass = Pass { tick, ..Pass::default() };
     judge(store, config, now, &mut pass);
+    budgets(store, config, now, &mut pass);
     Ok(pass)
 }
 
@@ -64,16 +72,52 @@ fn judge(store: &Store, config: &Config, now: Timestamp, pass: &mut Pass) {
     {
         pass.problems.push(format!("the rules of the settings file cannot be stored: {error}"));
     }
-    let around = Surroundings {
-        zone: config.zone.as_ref().unwrap_or_else(|| store.zone()),
-        week_start: config.week_start,
-        outside: &Nothing,
-    };
+    let zone = config.zone.as_ref().unwrap_or_else(|| store.zone());
+    let calendar = Calendar::new(zone).week_from(config.week_start);
+    let outside = Outside::new(Some(store), &config.budgets, now, calendar);
+    let around = Surroundings { zone, week_start: config.week_start, outside: &outside };
     match alerts::evaluate(store, &around, now) {
         Ok(report) => pass.alerts = report,
         Err(error) => pass.problems.push(format!("alerts cannot be judged: {error}")),
     }
     for (rule, why) in &pass.alerts.problems {
         pass.problems.push(format!("rule {rule} cannot be judged: {why}"));
+    }
+}
+
+/// Tells of budgets, in the transaction that remembers it, and keeps the day's projections.
+fn budgets(store: &Store, config: &Config, now: Timestamp, pass: &mut Pass) {
+    let told = costs::budgets(store, &config.budgets, now, |t, crossings| {
+        let notifications: Vec<Notification> = crossings.iter().map(notification).collect();
+        notify::enqueue(t, &notifications, now)
+    });
+    match told {
+        Ok(crossings) => pass.crossings = crossings,
+        Err(error) => pass.problems.push(format!("budgets cannot be judged: {error}")),
+    }
+    if let Err(error) = costs::projections(store, now) {
+        pass.problems.push(format!("the day's projections cannot be kept: {error}"));
+    }
+}
+
+/// What channels are told of a part of a budget.
+fn notification(crossing: &Crossing) -> Notification {
+    let Crossing { budget, percent, spent, limit, period, at } = crossing;
+    let rule = format!("budget {budget}");
+    let part = vec![("threshold".to_owned(), format!("{percent}%"))];
+    Notification {
+        id: alerts::episode_id(&rule, &part, period.start.millis()),
+        labels: part,
+        severity: if *percent >= 100 { Severity::Critical } else { Severity::Warning },
+        state: Told::Firing,
+        value: Some(Number::Money(*spent)),
+        threshold: Some(Number::Money(Money(limit.0.saturating_mul(i128::from(*percent)) / 100))),
+        unit: "usd".to_owned(),
+        condition: format!("spend >= {percent} % of {}", limit.dollars()),
+        since_ms: at.millis(),
+        at_ms: at.millis(),
+        reason: None,
+        channels: Vec::new(),
+        rule,
     }
 }

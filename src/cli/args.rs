@@ -1,6 +1,8 @@
 //! The command line as types: every command, flag and help text.
 
 mod alerts;
+mod budgets;
+mod costs;
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -11,6 +13,8 @@ use crate::metric::Metric;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use alerts::{AlertsArgs, AlertsVerb, CheckArgs, HistoryArgs, ListArgs, RuleArgs, SilenceArgs, TestArgs};
+pub(crate) use budgets::{BudgetFails, BudgetsArgs, BudgetsDeleteArgs, BudgetsListArgs, BudgetsSetArgs, BudgetsVerb};
+pub(crate) use costs::CostsArgs;
 
 /// `ax`: the program that holds `monitor`.
 #[derive(Debug, Parser)]
@@ -49,6 +53,8 @@ const MONITOR_HELP: &str = "\
   \u{1b}[1mmetrics\u{1b}[0m      One metric, such as latency or cost, as table, chart or JSON
   \u{1b}[1mevents\u{1b}[0m       The newest single events
   \u{1b}[1mexplain\u{1b}[0m      What a query means, and what it would read
+  \u{1b}[1mcosts\u{1b}[0m        What calls cost, on what, and what it will come to
+  \u{1b}[1mbudgets\u{1b}[0m      Limits of spending: how each stands, set, delete
   \u{1b}[1mforecast\u{1b}[0m     What a series of days or hours will add up to
   \u{1b}[1malerts\u{1b}[0m       What fires and by which rules; would one have fired (test)
 
@@ -133,6 +139,8 @@ pub(crate) enum Command {
     Metrics(MetricsArgs),
     Events(EventsArgs),
     Explain(ExplainArgs),
+    Costs(CostsArgs),
+    Budgets(BudgetsArgs),
     Forecast(ForecastArgs),
     Alerts(AlertsArgs),
     Record(Box<RecordArgs>),

@@ -1,5 +1,7 @@
 //! The settings file: typed, and strict about what it does not know.
 
+mod budget;
+
 use std::path::Path;
 
 use jiff::civil::Weekday;
@@ -9,6 +11,8 @@ use crate::cli::channels::{self, ChannelTable};
 use crate::cli::rules::RuleTable;
 use crate::error::{Failure, Kind, Result, plain};
 use crate::words::nearest;
+
+pub(crate) use budget::{BudgetSetting, PeriodSetting};
 
 /// Everything the file can say.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -21,6 +25,7 @@ pub(crate) struct Config {
     /// Where alerts go; each is checked when it is used, too.
     #[serde(rename = "channel")]
     pub channels: Vec<toml::Spanned<ChannelTable>>,
+    pub budget: Vec<BudgetSetting>,
 }
 
 /// How answers look.
@@ -92,6 +97,11 @@ const KEYS: &[&str] = &[
     "renotify",
     "enabled",
     "tz",
+    "budget",
+    "limit",
+    "period",
+    "scope",
+    "alert_at",
 ];
 
 /// What `config init` writes.
@@ -138,6 +148,15 @@ pub(crate) const TEMPLATE: &str = "\
 # [[rule]]
 # name = \"limits\"
 # when = \"denied / (allowed + denied) > 5%\"
+
+# Limits of spending; `ax monitor budgets` shows how they stand.
+# [[budget]]
+# name = \"team\"
+# limit = 500
+# period = \"monthly\"            # daily, weekly or monthly
+# scope = \"provider=openai\"     # without it all calls count
+# alert_at = [50, 80, 95, 100]   # per cent
+# tz = \"Europe/Berlin\"          # zone of its days; without it that of [display]
 ";
 
 /// Reads a file; one that is not there is the default.

@@ -341,7 +341,8 @@ impl Context {
             self.warn("rule", failure.message);
         }
         let week_start = config.display.week_start.unwrap_or_default().weekday();
-        Ok(crate::aggregator::Config { zone: Some(self.zone()?.clone()), week_start, rules: Some(rules) })
+        let budgets = crate::cli::commands::budgets::settings(self)?;
+        Ok(crate::aggregator::Config { zone: Some(self.zone()?.clone()), week_start, rules: Some(rules), budgets })
     }
 
     /// The store, or `None` where there is none yet.

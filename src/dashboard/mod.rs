@@ -5,7 +5,9 @@
 
 mod alerts;
 mod answer;
+mod budgets;
 mod catalogue;
+mod costs;
 mod empty;
 mod events;
 mod explain;
@@ -26,7 +28,12 @@ pub use alerts::{
 pub use answer::{
     Change, Evidence, MetricsView, PointView, Previous, PreviousWindow, RowView, SourceView, Summary, Value, ValueUnit,
 };
+pub use budgets::{BudgetView, BudgetsView};
 pub use catalogue::{CatalogueView, EntryView, Reach};
+pub use costs::{
+    Before, BeforeView, CostsQuestion, CostsSeries, CostsView, GroupView, More, ProjectionView, SectionView,
+    UnpricedView, WeekView,
+};
 pub use empty::{Emptiness, FoundLogs, Known};
 pub use events::{EventView, EventsView};
 pub use explain::{ExplainView, ReadView};

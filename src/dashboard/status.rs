@@ -8,7 +8,7 @@ use ax_storage::query::series::{Aggregate, Series};
 use ax_storage::time::{DAY_MS, TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{AlertView, Only, SourceView, Time, Warning, Window, step};
+use super::{AlertView, BudgetView, Only, SourceView, Time, Warning, Window, step};
 use crate::metric::{Money, thousands};
 
 /// A provider is down when at least half of at least so many calls failed in [`DOWN_MS`].
@@ -138,6 +138,7 @@ impl StatusQuestion {
             generated_at: now,
             range: Window { range: series.window.range.unwrap_or(self.range), zone: self.zone.clone() },
             range_text: self.range_text.clone(),
+            budgets: Vec::new(),
             total: TotalView::of(all, Some(&series.today.all)),
             trend: overall_trend(&series.window),
             data,
@@ -288,6 +289,8 @@ pub struct StatusView {
     pub trend: Vec<Option<f64>>,
     /// A row a model, when asked for.
     pub models: Option<Vec<ModelView>>,
+    /// How budgets stand; put in by who asks the store for them.
+    pub budgets: Vec<BudgetView>,
     /// Response cache, when anybody sends its events.
     pub cache: Option<CacheView>,
     /// Rate limiter, when anybody sends its events.
@@ -510,7 +513,7 @@ impl Serialize for StatusView {
             map.serialize_entry("models", models)?;
         }
         map.serialize_entry("alerts", &self.alerts)?;
-        map.serialize_entry("budgets", &none)?;
+        map.serialize_entry("budgets", &self.budgets)?;
         map.serialize_entry("cache", &self.cache)?;
         map.serialize_entry("rate_limit", &self.rate_limit)?;
         map.serialize_entry("recorders", &self.upkeep.recorders)?;

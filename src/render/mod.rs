@@ -2,8 +2,10 @@
 
 mod alerts;
 mod axis;
+mod budgets;
 mod catalogue;
 mod chart;
+mod costs;
 mod empty;
 mod events;
 mod explain;
@@ -18,7 +20,9 @@ mod text;
 mod when;
 
 pub use alerts::{alert, alert_history, alert_numbers, alert_rules, alert_tested, alerts};
+pub use budgets::budgets;
 pub use catalogue::catalogue;
+pub use costs::costs;
 pub use empty::empty;
 pub use events::{event_lines, events};
 pub use explain::explain;

@@ -1,7 +1,7 @@
 //! The first screen: every provider, what it does and what it costs.
 
 use super::table::{Cell, Column, Table};
-use super::{Role, Style, alerts, banner, edges, number, sparkline, text, when};
+use super::{Role, Style, alerts, banner, budgets, edges, number, sparkline, text, when};
 use crate::dashboard::{ModelView, ProviderView, State, StatusView, TotalView};
 use crate::metric::Unit;
 
@@ -58,6 +58,9 @@ pub fn status_line(view: &StatusView, style: &Style) -> String {
         }
     }
     line(String::new());
+    for (_, facts) in budgets::status_lines(&view.budgets, 0, &Style { width: 0, ..plain }) {
+        line(format!("budget {}", facts.join(", ")));
+    }
     if let Some(cache) = &view.cache {
         line(format!("cache hit rate {}", ratio(cache.hit_rate, &plain)));
         line(format!("cache saved today {}", number::money(cache.saved_today)));
@@ -251,6 +254,9 @@ fn facts(view: &StatusView, style: &Style) -> String {
         let numbers = format!("{} {}", alerts::value_text(alert, style), alerts::bound_text(alert, style));
         let since = format!("firing {}", when::ago(view.generated_at.since(alert.since)));
         line(if i == 0 { "ALERTS" } else { "" }, role, &[what, numbers, since]);
+    }
+    for (i, (role, facts)) in budgets::status_lines(&view.budgets, INDENT, style).iter().enumerate() {
+        line(if i == 0 { "BUDGET" } else { "" }, *role, facts);
     }
     let mut both = Vec::new();
     if let Some(cache) = &view.cache {

@@ -56,6 +56,7 @@ fn status_view() -> StatusView {
         &[1.2, 1.1, 1.3, 1.2, 1.1, 1.2, 1.4, 1.2, 1.3, 1.9, 2.2, 2.1],
     );
     StatusView {
+        budgets: Vec::new(),
         generated_at: Timestamp::from_millis(NOW),
         range: window(3_600_000),
         range_text: "1h".to_owned(),

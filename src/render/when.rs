@@ -2,6 +2,8 @@
 
 use ax_storage::time::{Timestamp, Zone};
 
+use crate::costs::Span;
+
 fn format(t: Timestamp, zone: &Zone, pattern: &str) -> String {
     t.to_jiff().to_zoned_datetime(zone.tz().clone()).strftime(pattern).to_string()
 }
@@ -16,6 +18,11 @@ pub fn moment(t: Timestamp, zone: &Zone) -> String {
     format(t, zone, "%a %-d %b %H:%M %Z")
 }
 
+/// `Sat 28 Nov`.
+pub(super) fn weekday(t: Timestamp, zone: &Zone) -> String {
+    format(t, zone, "%a %-d %b")
+}
+
 /// `24 Nov`.
 pub(super) fn day(t: Timestamp, zone: &Zone) -> String {
     format(t, zone, "%-d %b")
@@ -24,6 +31,22 @@ pub(super) fn day(t: Timestamp, zone: &Zone) -> String {
 /// `Nov 2026`.
 pub(super) fn month(t: Timestamp, zone: &Zone) -> String {
     format(t, zone, "%b %Y")
+}
+
+/// `November 2026`.
+pub(super) fn month_long(t: Timestamp, zone: &Zone) -> String {
+    format(t, zone, "%B %Y")
+}
+
+/// What a stretch of time that starts at `t` is called.
+pub(super) fn span(t: Timestamp, span: Span, zone: &Zone) -> String {
+    let pattern = match span {
+        Span::Hour => "%a %-d %b %H:%M %Z",
+        Span::Day => "%a %-d %b %Y",
+        Span::Week => "from %-d %b %Y",
+        Span::Month => "%b %Y",
+    };
+    format(t, zone, pattern)
 }
 
 /// `24 Nov 09:46`, or what of it tells points of a span of `span_ms` in steps of `step_ms` apart.

@@ -17,6 +17,8 @@ fn the_overview_fits_a_screen() {
       metrics      One metric, such as latency or cost, as table, chart or JSON
       events       The newest single events
       explain      What a query means, and what it would read
+      costs        What calls cost, on what, and what it will come to
+      budgets      Limits of spending: how each stands, set, delete
       forecast     What a series of days or hours will add up to
       alerts       What fires and by which rules; would one have fired (test)
 

@@ -3,8 +3,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod budgets;
 mod compact;
 mod config;
+mod costs;
 mod demo;
 mod forecast;
 mod help;

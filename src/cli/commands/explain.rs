@@ -5,12 +5,13 @@ use ax_storage::retention::{Part, Retention};
 use serde::Serialize;
 
 use crate::cli::args::{ExplainArgs, TextKind};
-use crate::cli::commands::asking;
+use crate::cli::commands::{asking, budgets};
 use crate::cli::context::Context;
+use crate::costs::Outside;
 use crate::dashboard::ExplainView;
 use crate::error::{Failure, Result, exit};
 use crate::query::ast::{Expr, Filter, Query};
-use crate::query::planner::{self, Ask, Nothing};
+use crate::query::planner::{self, Ask};
 use crate::query::{self, ParseError};
 use crate::render;
 
@@ -62,9 +63,12 @@ fn view(text: &Text, context: &Context) -> Result<Result<ExplainView, ParseError
     let (now, zone) = (context.now(), context.zone()?);
     let window = |ms| ax_storage::time::TimeRange::new(now.minus_ms(ms), now);
     let calendar = context.calendar()?;
+    // No store is opened: of budgets only those of the settings are known.
+    let settings = budgets::settings(context)?;
+    let outside = Outside::new(None, &settings, now, calendar);
     let raw_from = now.minus_ms(Retention::default().get(Part::Raw));
     let plan = |expr: &Expr, ms| {
-        let ask = Ask { now, calendar, window: window(ms), raw_from, outside: &Nothing };
+        let ask = Ask { now, calendar, window: window(ms), raw_from, outside: &outside };
         planner::plan(expr, &ask)
     };
     let question = match text {

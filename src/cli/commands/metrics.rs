@@ -9,14 +9,15 @@ use crate::answer::{self, Answer};
 use crate::cli::args::{MetricsArgs, MetricsFormat};
 use crate::cli::commands::asking::{self, Clauses};
 use crate::cli::commands::nothing::{Asked, range_words};
-use crate::cli::commands::{elapsed_ms, events, threshold};
+use crate::cli::commands::{budgets, elapsed_ms, events, threshold};
 use crate::cli::context::Context;
 use crate::cli::time;
+use crate::costs::Outside;
 use crate::dashboard::{CatalogueView, MetricsView, Shown, automatic_step, step_millis};
 use crate::error::{self, Failure, Result};
 use crate::metric::{self, Aggregation, Metric};
 use crate::query::ast::{At, Expr, Kind, Query, Range, Select, Versus};
-use crate::query::planner::{self, Ask, Nothing, Question};
+use crate::query::planner::{self, Ask, Question};
 use crate::query::{self, Span};
 use crate::render;
 use crate::words::nearest;
@@ -66,12 +67,14 @@ fn answer(args: &MetricsArgs, expr: Expr, source: &str, context: &Context) -> Re
         Some(store) => store.raw_from()?,
         None => Timestamp::MIN,
     };
+    let settings = budgets::settings(context)?;
+    let outside = Outside::new(store.as_ref(), &settings, context.now(), context.calendar()?);
     let ask = Ask {
         now: context.now(),
         calendar: context.calendar()?,
         window: context.range(&args.span)?,
         raw_from,
-        outside: &Nothing,
+        outside: &outside,
     };
     let planned = |expr: &Expr| planner::plan(expr, &ask).map_err(|e| asking::refused(&e, source));
     let mut question = planned(&expr)?;

@@ -3,9 +3,11 @@
 mod alerts;
 mod asking;
 pub(crate) mod backup;
+pub(crate) mod budgets;
 pub(crate) mod compact;
 mod completions;
 mod config;
+mod costs;
 mod demo;
 mod events;
 mod explain;
@@ -37,6 +39,8 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Config(args) => config::run(args.verb.unwrap_or_default(), context),
         Command::Completions(args) => completions::run(args, context),
         Command::Man(_) => man::run(context),
+        Command::Budgets(args) => budgets::run(args, context),
+        Command::Costs(args) => costs::run(args, context),
         Command::Status(args) => status::run(args, context),
         Command::Metrics(args) => metrics::run(args, context),
         Command::Events(args) => events::run(args, context),

@@ -7,11 +7,14 @@ use ax_storage::query::plan::{Kinds, Label, Plan};
 use ax_storage::query::series::Series;
 
 use crate::cli::args::{Severity, SpanArgs, StatusArgs, StatusFormat};
-use crate::cli::commands::elapsed_ms;
 use crate::cli::commands::nothing::{Asked, range_words};
+use crate::cli::commands::{budgets, elapsed_ms};
 use crate::cli::context::Context;
 use crate::cli::time;
-use crate::dashboard::{AlertsView, Only, ProviderView, State, StatusQuestion, StatusSeries, Upkeep, Which};
+use crate::costs;
+use crate::dashboard::{
+    AlertsView, BudgetView, Only, ProviderView, State, StatusQuestion, StatusSeries, Upkeep, Which,
+};
 use crate::error::{Failure, Result, exit};
 use crate::render;
 
@@ -56,6 +59,10 @@ fn show(args: &StatusArgs, context: &Context) -> Result<u8> {
     if let Some(store) = &store {
         let board = crate::alerts::Board::look(store)?;
         view.alarm(AlertsView::new(&board, &[], Which::Firing, context.now(), context.zone()?).data);
+        let standings =
+            costs::standings(store, &budgets::settings(context)?, context.now()).map_err(budgets::failed)?;
+        budgets::warn_of_wrong(&standings.wrong, context);
+        view.budgets = standings.budgets.into_iter().map(BudgetView).collect();
     }
     let verdict = args.fail_on.map_or(0, |severity| verdict(severity, &view.data));
     let empty = view.data.is_empty() && view.events == 0;

@@ -248,6 +248,13 @@ impl Planner<'_> {
 
     /// A metric in its own window: its index.
     fn select(&mut self, select: &Select, scope: &Expr) -> Result<usize, ParseError> {
+        // Spend compared with a budget is what that budget counts, unless the query says otherwise.
+        if own_period(select.metric.value).is_some()
+            && select.filter.is_none()
+            && let Some(filter) = self.budget_of(scope)?.and_then(|b| b.scope)
+        {
+            return self.select(&Select { filter: Some(filter), ..select.clone() }, scope);
+        }
         let offset_ms = select.offset.map_or(0, |o| o.value / NANOS_IN_MS);
         let window = self.window(select, scope)?;
         self.first.get_or_insert(window);
@@ -305,15 +312,18 @@ impl Planner<'_> {
 
     /// The running period of a spend metric; that of its budget when it is compared with one.
     fn spend_window(&self, period: SpendPeriod, scope: &Expr) -> Result<TimeRange, ParseError> {
-        let period = match period {
-            SpendPeriod::Day => Period::Day,
-            SpendPeriod::Week => Period::Week,
-            SpendPeriod::Month => Period::Month,
-            SpendPeriod::Budget => match self.budget_of(scope)? {
-                Some(budget) => return Ok(TimeRange::new(budget.since, self.ask.now)),
-                None => Period::Month,
-            },
+        let budget = self.budget_of(scope)?;
+        let period = match (period, &budget) {
+            (SpendPeriod::Day, _) => Period::Day,
+            (SpendPeriod::Week, _) => Period::Week,
+            (SpendPeriod::Month, _) => Period::Month,
+            (SpendPeriod::Budget, budget) => budget.as_ref().map_or(Period::Month, |b| b.period),
         };
+        // A budget's days are those of its own zone.
+        if let Some(budget) = budget.filter(|b| b.period == period) {
+            let first_ms = budget.since.plus_ms(1);
+            return Ok(TimeRange::new(budget.since, self.ask.now.max(first_ms)));
+        }
         Ok(self.ask.calendar.so_far(period, self.ask.now))
     }
 

@@ -1,0 +1,339 @@
+//! The costs screen: what was spent, on what, and what it will come to.
+
+use super::table::{Cell, Column, Table};
+use super::{Role, Style, banner, bar, budgets, edges, number, sparkline, text, when};
+use crate::costs::By;
+use crate::dashboard::{CostsView, GroupView, SectionView};
+use crate::metric::{Money, Unit};
+use crate::projection::{Held, Status};
+
+/// Columns of the names of facts.
+const INDENT: usize = 11;
+/// Most columns of a bar.
+const BAR_MAX: usize = 30;
+/// Rows by name that a screen shows without `--top`; the others are one row.
+const ROWS_MAX: usize = 20;
+/// Models named as unpriced.
+const UNPRICED_MAX: usize = 3;
+
+/// The screen.
+pub fn costs(view: &CostsView, style: &Style) -> String {
+    let mut out = banner(style) + &head(view, style) + "\n" + &facts(view, style);
+    for section in &view.sections {
+        out += "\n";
+        out += &table(view, section, style);
+    }
+    if let Some(before) = view.before.as_ref().filter(|b| b.in_part) {
+        let end = when::moment(before.range.range.end, &before.range.zone);
+        let note = format!("{}: as far as this one has come, to {end}", before.name);
+        out += &style.paint(Role::Dim, &wrapped(&[note], 2, style));
+    }
+    if let Some((name, first)) = &view.uncompared {
+        let note = format!("not compared with {name}: records begin {}", when::day(*first, &view.range.zone));
+        out += &style.paint(Role::Dim, &wrapped(&[note], 2, style));
+    }
+    if view.show_budgets {
+        if view.budgets.is_empty() {
+            let hint = format!("No budgets: {} budgets set team --limit 500", style.command());
+            out += &format!("\n{}", style.paint(Role::Dim, &wrapped(&[hint], 2, style)));
+        }
+        for budget in &view.budgets {
+            out += "\n";
+            out += &budgets::block(budget, style);
+        }
+    }
+    if view.held.is_some() {
+        out += "\n";
+        out += &projections(view, style);
+    }
+    out += "\n";
+    out += &foot(view, style);
+    out
+}
+
+/// Facts broken between words where they do not fit, so that no figure is cut.
+pub(super) fn wrapped(facts: &[String], indent: usize, style: &Style) -> String {
+    let words: Vec<String> = facts.join(style.dot()).split(' ').map(str::to_owned).collect();
+    text::flow(&words, " ", indent, style)
+}
+
+fn head(view: &CostsView, style: &Style) -> String {
+    let range = &view.range;
+    let (start, end) = (range.range.start, range.range.end);
+    let zone = range.zone.name();
+    let name = match view.range_text.as_deref() {
+        Some("month") => when::month_long(start, &range.zone),
+        Some(words) if words.starts_with(|c: char| c.is_ascii_digit()) && !words.contains(['-', '.']) => {
+            format!("last {words}")
+        }
+        _ => {
+            return edges(
+                (Role::Title, &format!("COSTS  {}", when::window(start, end, &range.zone))),
+                (Role::Dim, zone),
+                style,
+            );
+        }
+    };
+    let mut left = format!("COSTS  {name}, to {}", when::moment(end, &range.zone));
+    if text::width(&left) > style.drawn() {
+        left = format!("COSTS  {name}");
+    }
+    edges((Role::Title, &left), (Role::Dim, zone), style)
+}
+
+/// Dollars of an estimate: whole ones where cents would mean nothing.
+pub(super) fn about(amount: Money) -> String {
+    if amount.0 < 99_500_000_000 {
+        return number::money(amount);
+    }
+    let dollars = (amount.0 + 500_000_000) / 1_000_000_000;
+    format!("${}", number::count(dollars))
+}
+
+/// `$514–$553`.
+pub(super) fn span((low, high): (Money, Money), style: &Style) -> String {
+    format!("{}{}{}", about(low), style.sign("–", " to "), about(high))
+}
+
+/// A name, a figure, and what there is to say about it.
+struct Fact {
+    name: &'static str,
+    figure: String,
+    role: Role,
+    words: Vec<String>,
+}
+
+fn facts(view: &CostsView, style: &Style) -> String {
+    let (total, p) = (&view.total, &view.projection);
+    let calls = |n: u64| format!("{} call{}", number::count(n.into()), if n == 1 { "" } else { "s" });
+    let mut spent = vec![calls(total.requests)];
+    spent.push(format!("{} tokens", number::count(i128::try_from(total.tokens).unwrap_or(i128::MAX))));
+    if let Some(saved) = view.saved {
+        spent.push(format!("cache saved {}", number::money(saved)));
+    }
+    if let Some(limit) = view.month_budget.filter(|_| view.so_far) {
+        spent.insert(0, of_limit(p.month.spent, limit));
+    }
+    let mut list = vec![Fact { name: "Spent", figure: number::money(total.cost), role: Role::Title, words: spent }];
+    if !view.so_far {
+        let mut words = vec!["so far".to_owned()];
+        words.extend(view.month_budget.map(|limit| of_limit(p.month.spent, limit)));
+        list.push(Fact { name: "Month", figure: number::money(p.month.spent), role: Role::Plain, words });
+    }
+    list.push(forecast("Forecast", view, style));
+    let mut today: Vec<String> = view.day_budget.map(|limit| of_limit(p.day.spent, limit)).into_iter().collect();
+    if let Some(bounds) = p.day.bounds() {
+        today.push(format!("{} by midnight, 80 % range {}", about(p.day.estimate()), span(bounds, style)));
+    }
+    list.push(Fact { name: "Today", figure: number::money(p.day.spent), role: Role::Plain, words: today });
+    draw_facts(&list, style)
+}
+
+/// `85.1 % of $500.00`.
+fn of_limit(spent: Money, limit: Money) -> String {
+    format!("{} of {}", number::percent(spent.dollars() / limit.dollars()), number::money(limit))
+}
+
+fn forecast(name: &'static str, view: &CostsView, style: &Style) -> Fact {
+    let outlook = &view.projection.month;
+    let mut words = match outlook.bounds() {
+        Some(bounds) => vec![format!("80 % range {}", span(bounds, style)), "at the end of the month".to_owned()],
+        None => vec!["the average drawn out: a range takes 3 complete days".to_owned()],
+    };
+    if let Some(limit) = view.month_budget {
+        let over = Money(outlook.estimate().0 - limit.0);
+        if over.0 > 0 {
+            words.push(format!("over by {}", about(over)));
+        }
+        match (outlook.used_up_at(limit), outlook.exhausted_at(limit)) {
+            (Some(t), _) => words.push(format!("limit reached on {}", when::weekday(t, &view.range.zone))),
+            (None, Some(t)) => words.push(format!("limit on {}", when::weekday(t, &view.range.zone))),
+            (None, None) => {}
+        }
+    }
+    Fact { name, figure: about(outlook.estimate()), role: Role::Plain, words }
+}
+
+fn draw_facts(list: &[Fact], style: &Style) -> String {
+    let widest = list.iter().map(|f| text::width(&f.figure)).max().unwrap_or(0);
+    let mut out = String::new();
+    for fact in list {
+        let name = style.paint(Role::Dim, &text::pad(fact.name, INDENT, false));
+        let figure = style.paint(fact.role, &text::pad(&fact.figure, widest, true));
+        let indent = INDENT + widest + 3;
+        let words = wrapped(&fact.words, indent, style);
+        let mut lines = words.lines();
+        let first = lines.next().unwrap_or_default();
+        out += format!("{name}{figure}   {first}").trim_end();
+        out.push('\n');
+        for more in lines {
+            out += &format!("{more}\n");
+        }
+    }
+    out
+}
+
+/// What a row is called: its time, its names.
+fn names(group: &GroupView, by: &[By], view: &CostsView) -> Vec<Cell> {
+    let zone = &view.range.zone;
+    let mut labels = group.labels.0.iter();
+    by.iter()
+        .map(|by| match by {
+            By::Label(_) => labels.next().map(|(_, value)| text::name(value)).unwrap_or_default().into(),
+            By::Time(span) => group.row.time.map_or_else(String::new, |t| when::span(t.start, *span, zone)).into(),
+        })
+        .collect()
+}
+
+fn table(view: &CostsView, section: &SectionView, style: &Style) -> String {
+    let timed = By::span(&section.by).is_some();
+    let (groups, others) = short(section, timed);
+    let compared = view.before.as_ref().filter(|_| groups.iter().any(|g| g.previous.is_some()));
+    let column = |by: &By| match by {
+        By::Label(label) => Column::name(label.name().to_uppercase()),
+        By::Time(span) => Column::word(span.name().to_uppercase(), 0),
+    };
+    let mut columns: Vec<Column> = section.by.iter().map(column).collect();
+    columns.extend([Column::figure("SPENT", 0), Column::figure("SHARE", 3)]);
+    if let Some(before) = compared {
+        if view.compare {
+            columns.push(Column::figure(before.name.to_uppercase(), 2));
+        }
+        columns.push(Column::figure(format!("vs {}", before.name), 1));
+    }
+    let mut table = Table::new(columns);
+    for group in &groups {
+        let mut cells = names(group, &section.by, view);
+        if others > 0
+            && group.labels.is_other()
+            && let Some(last) = cells.iter_mut().rfind(|c| !c.text.is_empty())
+        {
+            *last = format!("({} others)", number::count(others as i128)).into();
+        }
+        cells.push(number::money(group.row.cost).into());
+        cells.push(group.share.map_or_else(|| style.none().to_owned(), number::percent).into());
+        if compared.is_some() {
+            if view.compare {
+                cells.push(group.previous.map_or_else(|| style.none().to_owned(), number::money).into());
+            }
+            cells.push(change(group, style).into());
+        }
+        table.push(cells);
+    }
+    // What room is left beside the table goes to bars.
+    let plain = Style { color: false, ..*style };
+    let used = table.draw(&plain).lines().map(text::width).max().unwrap_or(0);
+    let left = style.drawn().saturating_sub(used + 2).min(BAR_MAX);
+    if left >= 5 {
+        let most = groups.iter().map(|g| g.row.cost.dollars()).fold(0.0, f64::max);
+        table.columns.push(Column::word("", 9));
+        for (cells, group) in table.rows.iter_mut().zip(&groups) {
+            cells.push(Cell::new(Role::Line, bar(group.row.cost.dollars(), most, left, style)));
+        }
+    }
+    table.draw(style)
+}
+
+/// The rows that a screen has room for, and how many the last one stands for.
+fn short(section: &SectionView, timed: bool) -> (Vec<GroupView>, usize) {
+    if timed || section.others > 0 || section.groups.len() <= ROWS_MAX {
+        return (section.groups.clone(), section.others);
+    }
+    let (shown, rest) = section.groups.split_at(ROWS_MAX - 1);
+    let mut other = rest[0].clone();
+    other.labels.0.iter_mut().for_each(|(_, value)| *value = "(other)".into());
+    for group in &rest[1..] {
+        other.row.cost.0 += group.row.cost.0;
+        other.share = other.share.zip(group.share).map(|(a, b)| a + b);
+        other.previous = other.previous.zip(group.previous).map(|(a, b)| Money(a.0 + b.0));
+    }
+    (shown.iter().cloned().chain([other]).collect(), rest.len())
+}
+
+/// `+12.0 %`, `new`.
+fn change(group: &GroupView, style: &Style) -> String {
+    match group.previous {
+        None => style.none().to_owned(),
+        Some(Money(0)) if group.row.cost.0 == 0 => style.none().to_owned(),
+        Some(Money(0)) => "new".to_owned(),
+        Some(before) => number::figure((group.row.cost.dollars() - before.dollars()) / before.dollars(), Unit::Change),
+    }
+}
+
+/// All projections, by both methods.
+fn projections(view: &CostsView, style: &Style) -> String {
+    let p = &view.projection;
+    let mut table = Table::new(vec![
+        Column::word("PROJECTED", 0),
+        Column::figure("SEASONAL", 0),
+        Column::figure("80 % RANGE", 1),
+        Column::figure("LINEAR", 2),
+    ]);
+    for (name, outlook) in [("end of today", &p.day), ("end of the month", &p.month), ("next 365 days", &p.year)] {
+        let short = outlook.status == Status::InsufficientHistory;
+        let seasonal = if short { style.none().to_owned() } else { about(outlook.estimate()) };
+        let bounds = outlook.bounds().map_or_else(|| style.none().to_owned(), |b| span(b, style));
+        table.push(vec![name.into(), seasonal.into(), bounds.into(), about(outlook.linear()).into()]);
+    }
+    let mut out = table.draw(style);
+    let words = match view.held {
+        Some(Held { held, of }) if of > 0 => {
+            format!("The month's range would have held {held} of {of} times on days past, looking as far ahead.")
+        }
+        _ => "Too short a history to say how well such ranges have held.".to_owned(),
+    };
+    out += &style.paint(Role::Dim, &wrapped(&[words], 0, style));
+    out
+}
+
+fn foot(view: &CostsView, style: &Style) -> String {
+    let mut out = String::new();
+    let room = style.drawn().saturating_sub(INDENT);
+    let mut line = |name: &str, role: Role, body: &str| {
+        out += &format!("{}{}\n", style.paint(Role::Dim, &text::pad(name, INDENT, false)), style.paint(role, body));
+    };
+    if view.trend.len() > 1 {
+        let values: Vec<Option<f64>> = view.trend.iter().map(|(_, cost)| Some(cost.dollars())).collect();
+        line(if view.by_hour { "Hourly" } else { "Daily" }, Role::Line, &sparkline(&values, room, style));
+    }
+    if let Some(week) = view.week {
+        let a_day = number::money(Money(week.total.0 / 7));
+        let mut facts = vec![format!("{a_day} a day")];
+        if let Some(before) = week.before.filter(|b| b.0 > 0) {
+            let change = (week.total.dollars() - before.dollars()) / before.dollars();
+            facts.push(format!("{} to the 7 days before", number::figure(change, Unit::Change)));
+        }
+        line("Last 7 d", Role::Plain, wrapped(&facts, INDENT, style).trim_end());
+    }
+    if view.total.unpriced > 0 {
+        line("Unpriced", Role::Warn, wrapped(&unpriced(view), INDENT, style).trim_end());
+        if let Some(model) = view.unpriced_models.first().filter(|m| is_plain(&m.model)) {
+            let command = format!("{} prices set {}", style.command(), model.model);
+            // A command that is cut is of no use.
+            let indent = if INDENT + text::width(&command) > style.drawn() { 2 } else { INDENT };
+            out += &format!("{}{command}\n", " ".repeat(indent));
+        }
+    }
+    out
+}
+
+fn unpriced(view: &CostsView) -> Vec<String> {
+    let mut facts: Vec<String> = view
+        .unpriced_models
+        .iter()
+        .take(UNPRICED_MAX)
+        .map(|m| {
+            let calls = if m.requests == 1 { "call" } else { "calls" };
+            format!("{} {calls} of {}", number::count(m.requests.into()), text::name(&m.model))
+        })
+        .collect();
+    if let Some(more) = view.unpriced_models.len().checked_sub(UNPRICED_MAX).filter(|n| *n > 0) {
+        facts.push(format!("and {more} more models"));
+    }
+    facts
+}
+
+/// A name that needs no quoting.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:/@".contains(&b))
+}
