@@ -67,6 +67,10 @@ pub fn projections(store: &Store, now: Timestamp) -> Result<bool, CostsError> {
     }
     let plans = [outlook::day_plan(now, Filter::All, now, &calendar), outlook::hour_plan(Filter::All, now, &calendar)];
     let [days, hours] = store.run_all(&plans)?.try_into().unwrap_or_default();
+    if outlook::first_day(&days).is_none() {
+        // Nothing to project from; and a store that holds nothing stays as it is.
+        return Ok(false);
+    }
     let year = TimeRange::new(now, calendar.midnight(calendar.date(now).saturating_add(365.days())));
     let month = calendar.period(Period::Month, now);
     let all = [

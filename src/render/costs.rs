@@ -188,6 +188,9 @@ fn names(group: &GroupView, by: &[By], view: &CostsView) -> Vec<Cell> {
 fn table(view: &CostsView, section: &SectionView, style: &Style) -> String {
     let timed = By::span(&section.by).is_some();
     let (groups, others) = short(section, timed);
+    if style.width < super::WIDTH_TABLE_MIN {
+        return blocks(view, section, &groups, style);
+    }
     let compared = view.before.as_ref().filter(|_| groups.iter().any(|g| g.previous.is_some()));
     let column = |by: &By| match by {
         By::Label(label) => Column::name(label.name().to_uppercase()),
@@ -232,6 +235,22 @@ fn table(view: &CostsView, section: &SectionView, style: &Style) -> String {
         }
     }
     table.draw(style)
+}
+
+/// A row in lines of its own, where there is no room for a table.
+fn blocks(view: &CostsView, section: &SectionView, groups: &[GroupView], style: &Style) -> String {
+    let mut out = String::new();
+    for group in groups {
+        let name: Vec<String> = names(group, &section.by, view).into_iter().map(|cell| cell.text).collect();
+        out += &format!("{}\n", text::clip(&name.join(", "), style.width, style));
+        let mut facts = vec![number::money(group.row.cost)];
+        facts.extend(group.share.map(number::percent));
+        if let Some(before) = view.before.as_ref().filter(|_| group.previous.is_some()) {
+            facts.push(format!("{} vs {}", change(group, style), before.name));
+        }
+        out += &format!("  {}", wrapped(&facts, 2, style));
+    }
+    out
 }
 
 /// The rows that a screen has room for, and how many the last one stands for.

@@ -59,7 +59,9 @@ pub fn status_line(view: &StatusView, style: &Style) -> String {
     }
     line(String::new());
     for (_, facts) in budgets::status_lines(&view.budgets, 0, &Style { width: 0, ..plain }) {
-        line(format!("budget {}", facts.join(", ")));
+        for (i, fact) in facts.iter().enumerate() {
+            line(if i == 0 { format!("budget {fact}") } else { format!("  {fact}") });
+        }
     }
     if let Some(cache) = &view.cache {
         line(format!("cache hit rate {}", ratio(cache.hit_rate, &plain)));

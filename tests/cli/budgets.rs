@@ -296,7 +296,14 @@ fn queries_know_budgets_and_forecasts() {
         assert_eq!(ask(&world, query), truth, "{query}");
     }
     assert!(ask(&world, "monthly_spend > budget(\"none\")").is_null());
-    assert_snapshot!(world.run_args(&["metrics", "-q", "monthly_spend > budget"]), @"");
+    assert_snapshot!(world.run_args(&["metrics", "-q", "monthly_spend > budget"]), @r#"
+    exit 2
+    --- stderr
+    error: several budgets fit: openai, team
+      |
+    1 | monthly_spend > budget
+      |                 ^^^^^^ name it: budget("name")
+    "#);
 }
 
 #[test]
@@ -304,10 +311,33 @@ fn the_status_screen_shows_budgets() {
     let world = world().with("COLUMNS", "80");
     world.run("budgets set team --limit 140").good();
     world.run("budgets set today --limit 1.5 --period daily").good();
-    assert_snapshot!(world.run("status --range 24h"), @"");
+    assert_snapshot!(world.run("status --range 24h"), @"
+    exit 0
+    --- stdout
+    AX MONITOR   last 24h · Sun 16 Nov 20:15 CET
+
+       PROVIDER           REQ  p50  p95  p99  ERRORS   COST  TODAY  TREND
+    ●  claude    healthy    4    –    –    –     0 %  $1.38  $1.38
+    ●  openai    healthy    3    –    –    –     0 %  $0.33  $0.33
+       all                  7    –    –    –     0 %  $1.71  $1.71
+
+    BUDGET    team  ██████████░░░░░░░░░░  53.5 % · forecast $145 ($136–$159)
+              over budget in 76 of 100 runs · used up on Fri 28 Nov
+              today  ████████████████████  114 % · forecast $1.72 ($1.72–$1.73)
+              used up on Sun 16 Nov
+    CACHE     100 % hit, saved $0.02 today
+    DATA      8 events in range · newest 1 h ago · 0 dropped · 1 unpriced
+
+    Next: ax monitor metrics latency --provider claude
+          ax monitor metrics cost --by model --range 24h
+    ");
     let world = world.with("COLUMNS", "60");
     let narrow = world.run("status --range 24h").good();
     assert!(narrow.lines().all(|l| l.chars().count() <= 60), "{narrow}");
-    assert_snapshot!(world.run("status --range 24h --format line").good().lines().filter(|l| l.contains("budget")).collect::<Vec<_>>().join("\n"), @"");
+    assert_snapshot!(world.run("status --range 24h --format line").good().lines().filter(|l| l.contains("budget")).collect::<Vec<_>>().join("\n"), @"
+    budget team  53.5 %
+      over budget in 76 of 100 runs
+    budget today  114 %
+    ");
     assert_eq!(world.run("status --json").json()["budgets"][0]["name"], "team");
 }

@@ -55,7 +55,7 @@ fn the_overview_fits_a_screen() {
       ax monitor metrics latency --by model --range 7d
       ax monitor metrics error_rate --provider openai --step 5m --format chart
     ");
-    assert!(World::new().run("-h").good().lines().count() < 45);
+    assert!(World::new().run("-h").good().lines().count() < 52);
 }
 
 #[test]
