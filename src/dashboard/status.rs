@@ -501,7 +501,6 @@ impl Serialize for RateLimitView {
 
 impl Serialize for StatusView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let none: [u8; 0] = [];
         let dropped: BTreeMap<&str, u64> = self.upkeep.dropped.iter().map(|(r, n)| (r.as_str(), *n)).collect();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("schema", "ax.monitor.status/1")?;
