@@ -62,6 +62,7 @@ const MONITOR_HELP: &str = "\
   \u{1b}[1mrecord\u{1b}[0m       Take events as they happen, from flags or NDJSON on stdin
   \u{1b}[1mimport\u{1b}[0m       Take files, or the logs of Claude Code, Codex, Gemini CLI
   \u{1b}[1mexport\u{1b}[0m       Give events back as NDJSON or CSV
+  \u{1b}[1mprices\u{1b}[0m       What tokens cost: list, set, import a list, see what has no price
 
 \u{1b}[1;4mKeep\u{1b}[0m
   \u{1b}[1mserve\u{1b}[0m        Do the upkeep every minute until stopped
@@ -144,6 +145,7 @@ pub(crate) enum Command {
     Forecast(ForecastArgs),
     Alerts(AlertsArgs),
     Record(Box<RecordArgs>),
+    Prices(super::commands::prices::PricesArgs),
     Import(ImportArgs),
     Export(ExportArgs),
     Serve(ServeArgs),

@@ -8,6 +8,7 @@ use jiff::civil::Weekday;
 use serde::Deserialize;
 
 use crate::cli::channels::{self, ChannelTable};
+use crate::cli::prices::PriceTables;
 use crate::cli::rules::RuleTable;
 use crate::error::{Failure, Kind, Result, plain};
 use crate::words::nearest;
@@ -22,6 +23,10 @@ pub(crate) struct Config {
     /// Alert rules; each is checked when it is used, so that a bad one leaves the others alone.
     #[serde(rename = "rule")]
     pub rules: Vec<RuleTable>,
+    /// Prices of models, over every list.
+    pub prices: PriceTables,
+    /// Other names of providers, for prices only.
+    pub aliases: std::collections::BTreeMap<String, String>,
     /// Where alerts go; each is checked when it is used, too.
     #[serde(rename = "channel")]
     pub channels: Vec<toml::Spanned<ChannelTable>>,
@@ -102,6 +107,15 @@ const KEYS: &[&str] = &[
     "period",
     "scope",
     "alert_at",
+    "prices",
+    "aliases",
+    "provider",
+    "input",
+    "output",
+    "cached",
+    "cache_write",
+    "cache_write_1h",
+    "from",
 ];
 
 /// What `config init` writes.
@@ -157,6 +171,17 @@ pub(crate) const TEMPLATE: &str = "\
 # scope = \"provider=openai\"     # without it all calls count
 # alert_at = [50, 80, 95, 100]   # per cent
 # tz = \"Europe/Berlin\"          # zone of its days; without it that of [display]
+
+# Prices of models, in US dollars a million tokens; they win over every list. Without cached and cache_write
+# such tokens cost as input. `from` is the first moment: a date, or RFC 3339.
+# [prices.\"my-model\"]
+# provider = \"openai\"
+# input = 0.5
+# output = 1.5
+
+# Other names of providers, so that their prices are found.
+# [aliases]
+# my-gateway = \"openai\"
 ";
 
 /// Reads a file; one that is not there is the default.

@@ -7,6 +7,7 @@ mod config;
 mod context;
 mod interrupt;
 mod panic;
+mod prices;
 mod rules;
 mod screen;
 mod text;

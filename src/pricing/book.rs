@@ -128,6 +128,11 @@ impl Book {
         Resolved { provider: known, prices }
     }
 
+    /// Whether the list that comes along has a say in what calls of a model cost.
+    pub fn uses_embedded(&self, provider: &str, model: &str) -> bool {
+        self.resolve(provider, model).prices.iter().any(|p| p.origin == Origin::Embedded)
+    }
+
     /// What a request costs that ended at `at`; `None` = no price is known.
     pub fn cost(&self, request: &Request<'_>, at: Timestamp) -> Option<NanoUsd> {
         let failed = request.outcome != Outcome::Ok;

@@ -1,5 +1,7 @@
 //! Price files of others: which kind one is, and what is in it.
 
+use std::collections::BTreeSet;
+
 use bincode::{Decode, Encode};
 
 use super::rules::Provider;
@@ -20,8 +22,12 @@ pub struct Imported {
 
 impl Imported {
     /// How many models have a price.
-    pub fn models(&self) -> usize {
-        self.providers.iter().map(|p| p.models.len()).sum()
+    pub fn priced(&self) -> u64 {
+        let of = |provider: &Provider| {
+            let priced = provider.models.iter().filter(|m| !m.prices.is_empty());
+            priced.map(|m| m.id.as_str()).collect::<BTreeSet<_>>().len() as u64
+        };
+        self.providers.iter().map(of).sum()
     }
 }
 

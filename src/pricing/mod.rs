@@ -17,6 +17,7 @@ mod litellm;
 mod live;
 mod name;
 mod rules;
+mod table;
 
 #[cfg(test)]
 mod tests;
@@ -33,6 +34,7 @@ pub use list::{BadRow, PriceList};
 pub use live::{Entry, LivePrices};
 pub use name::{normalized, price_provider};
 pub use rules::{Clause, Model, Provider};
+pub use table::{Change, ChangeError, Settings, change};
 
 /// Pico-dollars a token in a dollar a million tokens.
 pub const PICO_PER_USD_MTOK: u64 = 1_000_000;

@@ -9,7 +9,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ax_storage::Store;
 use ax_storage::query::plan::Label;
 use ax_storage::row::Batch;
 use ax_storage::time::{Timestamp, Zone};
@@ -20,13 +19,13 @@ use crate::cli::args::{ByLabel, ImportArgs, MetricsArgs, SpanArgs};
 use crate::cli::commands::metrics;
 use crate::cli::context::Context;
 use crate::cli::interrupt::on_interrupt;
+use crate::cli::prices::book;
 use crate::cli::text::{count, counted, minute};
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped, exit, plain};
 use crate::import::{
     self, Added, Consumed, ImportError, Input, Note, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
 };
-use crate::pricing::{self, Book};
 
 use self::inputs::Wanted;
 
@@ -47,7 +46,7 @@ pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
     let cancel = Arc::new(AtomicBool::new(false));
     let store = if args.dry_run { context.store()? } else { Some(context.writable_store()?) };
     let oldest = Some(context.oldest_kept(store.as_ref())?);
-    let prices = book(store.as_ref(), context);
+    let prices = book(store.as_ref(), args.dry_run, context)?;
     let options = Options {
         format,
         map: args.map.iter().map(|pair| mapping(pair)).collect::<Result<_>>()?,
@@ -88,19 +87,6 @@ pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
         }
     }
     Ok(exit_code(&report))
-}
-
-/// The price lists; a price file that cannot be used is left out, and that is said.
-fn book(store: Option<&Store>, context: &Context) -> Book {
-    let contents = store.map(|store| pricing::load(&pricing::path_in(store.dir()))).transpose();
-    Book::new(
-        contents
-            .unwrap_or_else(|e| {
-                context.warn("prices", format!("{e}; priced by the list that comes along"));
-                None
-            })
-            .unwrap_or_default(),
-    )
 }
 
 /// What the imported calls cost, by model.

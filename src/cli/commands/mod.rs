@@ -18,6 +18,7 @@ mod import;
 mod man;
 mod metrics;
 mod nothing;
+pub(crate) mod prices;
 mod record;
 mod retention;
 mod serve;
@@ -51,6 +52,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Forecast(args) => forecast::run(args, context),
         Command::Import(args) => import::run(args, context),
         Command::Demo(args) => demo::run(args, context),
+        Command::Prices(args) => prices::run(args.verb.as_ref(), context),
         Command::Record(args) => record::run(args, context),
         Command::Serve(_) => serve::run(context),
         Command::Store(args) => store::run(args.verb.clone().unwrap_or_default(), context),

@@ -17,6 +17,7 @@ use crate::aggregator::{self as monitor, Monitor};
 use crate::cli::args::RecordArgs;
 use crate::cli::context::Context;
 use crate::cli::interrupt::on_interrupt;
+use crate::cli::prices::book;
 use crate::cli::text::counted;
 use crate::collector::{Collector, DropReason, Event, JournalKind, Options};
 use crate::dashboard::Warning;
@@ -45,6 +46,8 @@ pub(crate) fn run(args: &RecordArgs, context: &Context) -> Result<u8> {
         parser.parse(line.as_bytes(), context.clock()).map_err(Failure::usage)?;
     }
     let store = context.writable_store()?;
+    // Recorders price by the store's price file: this makes it say what the settings say.
+    book(Some(&store), false, context)?;
     let collector = collector(&store, context)?;
     let mut tally = Tally::default();
     let code = match &line {
