@@ -31,6 +31,8 @@ pub enum Kind {
     Unanswerable,
     /// All of the input was refused.
     Refused,
+    /// A message did not reach its channel.
+    Undelivered,
     /// The system said no.
     Io,
     /// Whoever read the output went away: not a failure at all.
@@ -51,6 +53,7 @@ impl Kind {
             Self::Busy => "busy",
             Self::Unanswerable => "unanswerable",
             Self::Refused => "refused",
+            Self::Undelivered => "undelivered",
             Self::Io => "io",
             Self::ClosedPipe => "closed_pipe",
             Self::Bug => "bug",
@@ -63,6 +66,7 @@ impl Kind {
             Self::ClosedPipe => 0,
             Self::Usage => exit::USAGE,
             Self::Damaged | Self::TooNew => exit::DAMAGED,
+            Self::Undelivered => exit::UNDELIVERED,
             _ => exit::RUNTIME,
         }
     }
@@ -80,6 +84,8 @@ pub mod exit {
     pub const NOTHING_TO_JUDGE: u8 = 4;
     /// The store is damaged or was made by a later version.
     pub const DAMAGED: u8 = 5;
+    /// A message did not reach its channel.
+    pub const UNDELIVERED: u8 = 6;
     /// Ctrl-C.
     pub const INTERRUPTED: u8 = 130;
     /// SIGTERM in the middle of a piece of work.

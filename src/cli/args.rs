@@ -2,6 +2,7 @@
 
 mod alerts;
 mod budgets;
+mod channels;
 mod costs;
 
 use std::ffi::{OsStr, OsString};
@@ -14,6 +15,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use alerts::{AlertsArgs, AlertsVerb, CheckArgs, HistoryArgs, ListArgs, RuleArgs, SilenceArgs, TestArgs};
 pub(crate) use budgets::{BudgetFails, BudgetsArgs, BudgetsDeleteArgs, BudgetsListArgs, BudgetsSetArgs, BudgetsVerb};
+pub(crate) use channels::{ChannelsArgs, ChannelsVerb};
 pub(crate) use costs::CostsArgs;
 
 /// `ax`: the program that holds `monitor`.

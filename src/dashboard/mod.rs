@@ -7,6 +7,7 @@ mod alerts;
 mod answer;
 mod budgets;
 mod catalogue;
+mod channels;
 mod costs;
 mod empty;
 mod events;
@@ -30,6 +31,7 @@ pub use answer::{
 };
 pub use budgets::{BudgetView, BudgetsView};
 pub use catalogue::{CatalogueView, EntryView, Reach};
+pub use channels::{ChannelState, ChannelView, ChannelsView};
 pub use costs::{
     Before, BeforeView, CostsQuestion, CostsSeries, CostsView, GroupView, More, ProjectionView, SectionView,
     UnpricedView, WeekView,

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
 mod budgets;
+mod channels;
 mod compact;
 mod config;
 mod costs;

@@ -77,6 +77,7 @@ pub(crate) enum AlertsVerb {
     History(HistoryArgs),
     Check(CheckArgs),
     Test(TestArgs),
+    Channels(super::ChannelsArgs),
 }
 
 /// What fires or is about to; what `alerts` alone shows

@@ -4,6 +4,7 @@ mod alerts;
 mod asking;
 pub(crate) mod backup;
 pub(crate) mod budgets;
+mod channels;
 pub(crate) mod compact;
 mod completions;
 mod config;

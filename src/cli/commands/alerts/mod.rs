@@ -11,6 +11,7 @@ use crate::aggregator::Config;
 use crate::alerts::table::{Entry, Silence};
 use crate::alerts::{self, Board, FindError, Listed, Rule, Surroundings, manage};
 use crate::cli::args::{AlertsArgs, AlertsVerb, HistoryArgs, ListArgs, SilenceArgs, SpanArgs};
+use crate::cli::commands::channels;
 use crate::cli::context::Context;
 use crate::cli::time;
 use crate::dashboard::{AlertShownView, AlertView, AlertsView, HistoryEntryView, HistoryView, Warning, Which, Window};
@@ -39,6 +40,7 @@ pub(crate) fn run(args: &AlertsArgs, context: &Context) -> Result<u8> {
         AlertsVerb::History(args) => history(&args, context),
         AlertsVerb::Check(args) => check::check(&args, context),
         AlertsVerb::Test(args) => check::test(&args, context),
+        AlertsVerb::Channels(args) => channels::run(&args, context),
     }
 }
 
