@@ -26,6 +26,7 @@ fn the_overview_fits_a_screen() {
       record       Take events as they happen, from flags or NDJSON on stdin
       import       Take files, or the logs of Claude Code, Codex, Gemini CLI
       export       Give events back as NDJSON or CSV
+      prices       What tokens cost: list, set, import a list, see what has no price
 
     Keep
       serve        Do the upkeep every minute until stopped

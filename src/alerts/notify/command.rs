@@ -148,8 +148,13 @@ mod tests {
         assert_eq!(shell(&script, "", 300), Err(SendError::Timeout(Duration::from_millis(300))));
         assert!(watch.elapsed() < Duration::from_secs(5));
         for pid in std::fs::read_to_string(pids).unwrap().split_whitespace() {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            assert!(stat.is_empty() || stat.contains(") Z "), "{pid} lives: {stat}");
+            let stat = || std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let gone = || stat().is_empty() || stat().contains(") Z ");
+            // Killed is not dead yet: the system takes a moment.
+            while !gone() && watch.elapsed() < Duration::from_secs(5) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            assert!(gone(), "{pid} lives: {}", stat());
         }
     }
 
