@@ -188,7 +188,9 @@ impl<'t> World<'t> {
         let done = self.store.compact(self.now, &mut |_| ()).map_err(|e| TestCaseError::fail(e.to_string()))?;
         prop_assert_eq!(&done.problems, &Vec::<String>::new());
         prop_assert_eq!((done.before, done.rolled_up), (plan.before, plan.rolled_up));
-        prop_assert_eq!(done.after.events + done.removed.events, done.before.events);
+        let kept = done.after.events + done.removed.events;
+        // Late events of days whose single events are gone are in the tiers; no segment is made of them.
+        prop_assert!(kept == done.before.events || (self.retained && kept < done.before.events), "{done:?}");
         self.tally.merged.set(self.tally.merged.get() + done.merged.0);
         prop_assert_eq!(self.store.verify(&mut |_| ()).unwrap().problems, vec![]);
         Ok(())
