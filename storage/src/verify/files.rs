@@ -132,12 +132,12 @@ fn check_unlisted(store: &Store, listed: &HashSet<PathBuf>, found: &mut Verifica
     if files.is_empty() {
         return;
     }
-    let (Ok(manifest), Ok(journals)) = (store.manifest(), store.journal_keys()) else { return };
-    let since: HashSet<PathBuf> = manifest.segments.iter().map(|s| store.paths().segment(s.day, s.uuid)).collect();
+    let Ok(elsewhere) = store.elsewhere() else { return };
+    let since = elsewhere.segments(store);
     for path in files.iter().filter(|path| !since.contains(*path) && path.exists()) {
         let name = path.display().to_string();
-        if store.is_left_over(path, &manifest, &journals) {
-            found.notes.push(format!("{name} was left by a writer that was killed; the next upkeep removes it"));
+        if store.is_left_over(path, &elsewhere) {
+            found.notes.push(format!("{name} was left by a process that was killed; the next upkeep removes it"));
         } else {
             found.add(name, "", "the manifest does not list it, and its events may be nowhere else", Repair::Rebuild);
         }
