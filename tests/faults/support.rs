@@ -21,7 +21,7 @@ pub(crate) fn alone(test: &str, body: impl FnOnce()) {
         return body();
     }
     let output = Command::new(std::env::current_exe().unwrap())
-        .args([test, "--exact", "--test-threads=1", "--nocapture"])
+        .args([test, "--exact", "--include-ignored", "--test-threads=1", "--nocapture"])
         .env(ALONE, test)
         .output()
         .unwrap();

@@ -13,13 +13,14 @@ use redb::{ReadTransaction, ReadableTable};
 use super::Store;
 use super::events::journal_key;
 use crate::bucket::Table;
+use crate::bucket::codec::{RowKey, check_row, previous_row};
 use crate::journal::{JournalError, Progress, Reader};
 use crate::query::QueryError;
 use crate::query::source::{EachBucket, EachRows, EachSegment, Lost, Source, Span};
 use crate::row::{Batch, NameId};
 use crate::tier::db::DbError;
 use crate::tier::schema::{META, NAMES, PROVIDERS, bucket_table};
-use crate::tier::{Listed, Manifest};
+use crate::tier::{Listed, Manifest, place};
 use crate::time::{TimeRange, Timestamp, Zone};
 
 /// Events of a journal read at once.
@@ -322,12 +323,35 @@ impl Source for View<'_> {
     ) -> Result<(), QueryError> {
         let Some(snapshot) = &self.snapshot else { return Ok(()) };
         let db = self.store.db();
+        // What is before this is gone, and the first row that is left still points to it.
+        let from = range.start.max(self.span(table).complete_from);
         db.guard(|| {
             let rows = snapshot.open_table(bucket_table(table)).map_err(|e| db.error(e))?;
-            let keys = (provider, range.start.millis())..(provider, range.end.millis());
+            // One row more than was asked for: it says whether the last one is there.
+            let keys = (provider, range.start.millis())..=(provider, u64::MAX);
+            let mut last = None;
             for row in rows.range(keys).map_err(|e| db.error(e))? {
                 let (key, value) = row.map_err(|e| db.error(e))?;
-                each(Timestamp::from_millis(key.value().1), value.value())?;
+                let start = Timestamp::from_millis(key.value().1);
+                let asked = start < range.end;
+                if asked {
+                    each(start, value.value())?;
+                } else {
+                    let key = RowKey { table, provider, start };
+                    check_row(value.value(), &key)
+                        .map_err(|e| db.damaged(place(table, provider, start), e.to_string()))?;
+                }
+                let link = previous_row(value.value(), start);
+                // A link to a row that nobody asked for says nothing.
+                let within = link.is_none_or(|link| link < range.end);
+                if within && link.filter(|link| *link >= from) != last {
+                    let what = "the row before it is not the one it was written after";
+                    return Err(db.damaged(place(table, provider, start), what).into());
+                }
+                if !asked {
+                    break;
+                }
+                last = Some(start);
             }
             Ok(())
         })
@@ -380,6 +404,39 @@ mod tests {
         assert!(matches!(stale, Some(QueryError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound));
         let plan = crate::query::plan::Plan::new(TimeRange::ALL, Zone::utc());
         assert_eq!(store.run(&plan).unwrap().all.counts.requests, 1);
+    }
+
+    /// Bits in a key can hide a row: what was asked for looks complete then, and is not.
+    #[test]
+    fn a_row_that_vanished_is_damage_even_to_those_who_ask_for_it_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let start = Timestamp::from_millis(1_762_768_800_000);
+        let store = Store::open_or_create(dir.path(), &Zone::utc(), start).unwrap();
+        let minute = |n: u64| start.plus_ms(n * 60_000);
+        (0..5).for_each(|n| record(&store, minute(n)));
+        store.tick(minute(6)).unwrap();
+        let table = Table::Tier(crate::time::Tier::Minute);
+        let rows = |from, to| {
+            let (mut rows, range) = (0, TimeRange::new(minute(from), minute(to)));
+            let counted = View::open(&store, true).unwrap().buckets(table, "claude", range, &mut |_, _| {
+                rows += 1;
+                Ok(())
+            });
+            counted.map(|()| rows).map_err(|e| e.to_string())
+        };
+        assert_eq!([rows(0, 9), rows(2, 3), rows(3, 9)], [Ok(5), Ok(1), Ok(2)]);
+        let db = store.db();
+        db.write(|transaction| {
+            let mut rows = transaction.open_table(bucket_table(table)).map_err(|e| db.error(e))?;
+            rows.remove(("claude", minute(2).millis())).map_err(|e| db.error(e))?;
+            Ok::<_, DbError>(())
+        })
+        .unwrap();
+        for (from, to) in [(0, 9), (2, 3), (1, 3), (0, 3)] {
+            let error = rows(from, to).unwrap_err();
+            assert!(error.contains("not the one it was written after"), "{from} to {to}: {error}");
+        }
+        assert_eq!([rows(0, 2), rows(3, 9)], [Ok(2), Ok(2)], "what is not missed is answered");
     }
 
     fn record(store: &Store, ts: Timestamp) {

@@ -188,6 +188,22 @@ fn seal(parts: Parts<'_>, key: &RowKey<'_>, meta: RowMeta, out: &mut Vec<u8>) ->
     Ok(())
 }
 
+/// Whether `bytes` are those of the row at `key`, of any table.
+///
+/// # Errors
+/// Damaged bytes, or those of another row.
+pub fn check_row(bytes: &[u8], key: &RowKey<'_>) -> Result<(), Damaged> {
+    unseal(bytes, key).map(drop)
+}
+
+/// Start of the provider's row before the one in `bytes`, which begins at `start`. Looks at nothing
+/// else: that the row is whole has been checked.
+pub fn previous_row(bytes: &[u8], start: Timestamp) -> Option<Timestamp> {
+    let config = bincode::config::standard();
+    let ((_length_ms, back_ms), _) = bincode::decode_from_slice::<(u64, u64), _>(bytes.get(5..)?, config).ok()?;
+    start.millis().checked_sub(back_ms).filter(|_| back_ms > 0).map(Timestamp::from_millis)
+}
+
 /// Checks a row and takes it apart.
 fn unseal<'a>(bytes: &'a [u8], key: &RowKey<'_>) -> Result<(RowMeta, Parts<'a>), Damaged> {
     let (&version, rest) = bytes.split_first().ok_or(Damaged::Checksum)?;
