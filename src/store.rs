@@ -71,7 +71,7 @@ impl Store {
             calendar: Calendar::new(zone),
             window: TimeRange::new(now.minus_ms(HOUR_MS), now),
             raw_from,
-            outside: &Outside::new(Some(&self.0), &[], now, Calendar::new(zone)),
+            outside: &Outside::new(Some(&self.0), &[], Calendar::new(zone)),
         };
         let question = planner::plan(&expr, &ask).map_err(AskError::Query)?;
         Ok(answer::answer(&question, &mut |plans: &[Plan]| self.0.run_all(plans))?)

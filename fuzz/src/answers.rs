@@ -143,13 +143,13 @@ fn record(collector: &Collector, i: u64) {
 struct Budgets;
 
 impl Outside for Budgets {
-    fn budget(&self, name: Option<&str>, period: Option<Period>) -> Result<Option<Budget>, String> {
+    fn budget(&self, name: Option<&str>, period: Option<Period>, _: Timestamp) -> Result<Option<Budget>, String> {
         let fits = name.is_none_or(|n| n == "all") && period.is_none_or(|p| p == Period::Month);
         let since = NOW.minus_ms(9 * 24 * HOUR_MS);
         Ok(fits.then(|| Budget { limit: Money(5_000_000), period: Period::Month, since, scope: None }))
     }
 
-    fn forecast(&self, period: Period, _: Option<&Filter>) -> Option<Money> {
+    fn forecast(&self, period: Period, _: Option<&Filter>, _: Timestamp) -> Option<Money> {
         (period != Period::Year).then_some(Money(7_000_000))
     }
 }

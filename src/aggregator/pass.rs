@@ -29,6 +29,23 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// The budgets and projections that rules refer to.
+    pub fn outside<'a>(&'a self, store: &'a Store) -> Outside<'a> {
+        let calendar = Calendar::new(self.zone(store)).week_from(self.week_start);
+        Outside::new(Some(store), &self.budgets, calendar)
+    }
+
+    /// Where rules are judged, in a pass and by whoever tries them.
+    pub fn around<'a>(&'a self, store: &'a Store, outside: &'a Outside<'a>) -> Surroundings<'a> {
+        Surroundings { zone: self.zone(store), week_start: self.week_start, outside }
+    }
+
+    fn zone<'a>(&'a self, store: &'a Store) -> &'a Zone {
+        self.zone.as_ref().unwrap_or_else(|| store.zone())
+    }
+}
+
 /// When a pass rolls up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
@@ -72,11 +89,8 @@ fn judge(store: &Store, config: &Config, now: Timestamp, pass: &mut Pass) {
     {
         pass.problems.push(format!("the rules of the settings file cannot be stored: {error}"));
     }
-    let zone = config.zone.as_ref().unwrap_or_else(|| store.zone());
-    let calendar = Calendar::new(zone).week_from(config.week_start);
-    let outside = Outside::new(Some(store), &config.budgets, now, calendar);
-    let around = Surroundings { zone, week_start: config.week_start, outside: &outside };
-    match alerts::evaluate(store, &around, now) {
+    let outside = config.outside(store);
+    match alerts::evaluate(store, &config.around(store, &outside), now) {
         Ok(report) => pass.alerts = report,
         Err(error) => pass.problems.push(format!("alerts cannot be judged: {error}")),
     }
@@ -113,7 +127,7 @@ fn notification(crossing: &Crossing) -> Notification {
         value: Some(Number::Money(*spent)),
         threshold: Some(Number::Money(Money(limit.0.saturating_mul(i128::from(*percent)) / 100))),
         unit: "usd".to_owned(),
-        condition: format!("spend >= {percent} % of {}", limit.dollars()),
+        condition: format!("spend >= {percent} % of {}", notify::figure(Number::Money(*limit), "usd")),
         since_ms: at.millis(),
         at_ms: at.millis(),
         reason: None,

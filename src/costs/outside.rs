@@ -18,16 +18,15 @@ use crate::query::planner::{self, Budget as Limit};
 pub struct Outside<'a> {
     store: Option<&'a Store>,
     settings: &'a [Budget],
-    now: Timestamp,
     calendar: Calendar<'a>,
     known: OnceCell<Vec<Ready>>,
 }
 
 impl<'a> Outside<'a> {
-    /// The budgets of `store` and of the settings, and projections as of `now` by the days of
-    /// `calendar` where no budget says another zone.
-    pub const fn new(store: Option<&'a Store>, settings: &'a [Budget], now: Timestamp, calendar: Calendar<'a>) -> Self {
-        Self { store, settings, now, calendar, known: OnceCell::new() }
+    /// The budgets of `store` and of the settings, and projections by the days of `calendar` where no
+    /// budget says another zone.
+    pub const fn new(store: Option<&'a Store>, settings: &'a [Budget], calendar: Calendar<'a>) -> Self {
+        Self { store, settings, calendar, known: OnceCell::new() }
     }
 
     fn known(&self) -> Result<&[Ready], String> {
@@ -46,51 +45,51 @@ impl<'a> Outside<'a> {
         Ok(self.known.get_or_init(|| known))
     }
 
-    fn limit(&self, ready: &Ready) -> Limit {
+    fn limit(ready: &Ready, now: Timestamp) -> Limit {
         Limit {
             limit: ready.budget.limit,
             period: ready.budget.every.period(),
-            since: ready.period(self.now).start,
+            since: ready.period(now).start,
             scope: ready.scope.clone(),
         }
     }
 
     /// The projection of a period, of what `scope` lets through.
-    fn outlook(&self, period: Period, scope: Option<&Filter>) -> Option<Outlook> {
+    fn outlook(&self, period: Period, scope: Option<&Filter>, now: Timestamp) -> Option<Outlook> {
         let store = self.store?;
         let same = |ready: &&Ready| ready.budget.every.period() == period && ready.scope.as_ref() == scope;
         let budget = self.known().ok()?.iter().find(same);
         let calendar = budget.map_or(self.calendar, Ready::calendar);
-        let range = calendar.period(period, self.now);
+        let range = calendar.period(period, now);
         let filter = scope.map_or(ax_storage::query::plan::Filter::All, planner::lower);
         let (step, plan) = match period {
-            Period::Day => (Step::Hour, outlook::hour_plan(filter, self.now, &calendar)),
-            _ => (Step::Day, outlook::day_plan(range.start, filter, self.now, &calendar)),
+            Period::Day => (Step::Hour, outlook::hour_plan(filter, now, &calendar)),
+            _ => (Step::Day, outlook::day_plan(range.start, filter, now, &calendar)),
         };
         let series = store.run(&plan).ok()?;
-        Some(outlook::outlook(&series, range, step, self.now, &calendar))
+        Some(outlook::outlook(&series, range, step, now, &calendar))
     }
 }
 
 impl planner::Outside for Outside<'_> {
-    fn budget(&self, name: Option<&str>, period: Option<Period>) -> Result<Option<Limit>, String> {
+    fn budget(&self, name: Option<&str>, period: Option<Period>, now: Timestamp) -> Result<Option<Limit>, String> {
         let known = self.known()?;
         if let Some(name) = name {
-            return Ok(known.iter().find(|r| r.budget.name == name).map(|r| self.limit(r)));
+            return Ok(known.iter().find(|r| r.budget.name == name).map(|r| Self::limit(r, now)));
         }
         let fitting: Vec<&Ready> = known.iter().filter(|r| Some(r.budget.every.period()) == period).collect();
         match (fitting.as_slice(), known) {
-            ([one], _) => Ok(Some(self.limit(one))),
-            ([], [one]) => Ok(Some(self.limit(one))),
+            ([one], _) => Ok(Some(Self::limit(one, now))),
+            ([], [one]) => Ok(Some(Self::limit(one, now))),
             ([], []) => Ok(None),
             ([], many) => Err(ambiguous(many.iter())),
             (many, _) => Err(ambiguous(many.iter().copied())),
         }
     }
 
-    fn forecast(&self, period: Period, scope: Option<&Filter>) -> Option<Money> {
+    fn forecast(&self, period: Period, scope: Option<&Filter>, now: Timestamp) -> Option<Money> {
         // A plain average drawn out is no ground to act on.
-        self.outlook(period, scope).filter(|o| o.status == Status::Ok).map(|o| o.estimate())
+        self.outlook(period, scope, now).filter(|o| o.status == Status::Ok).map(|o| o.estimate())
     }
 }
 

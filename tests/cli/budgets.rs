@@ -341,3 +341,30 @@ fn the_status_screen_shows_budgets() {
     ");
     assert_eq!(world.run("status --json").json()["budgets"][0]["name"], "team");
 }
+
+#[test]
+fn a_pass_says_once_which_part_is_reached_and_rules_refer_to_budgets() {
+    let world = world().with("COLUMNS", "80");
+    world.run("budgets set team --limit 140").good();
+    let first = world.run("tick").good();
+    assert!(first.contains("reached  budget team  50 % of $140.00: $74.94 spent"), "{first}");
+    assert!(!world.run("tick").good().contains("reached"), "once a period");
+
+    world.run("budgets set tight --limit 70").good();
+    let told: serde_json::Value = serde_json::from_str(&world.run("tick --json").good()).unwrap();
+    let parts: Vec<_> = told["budgets"].as_array().unwrap().iter().map(|b| b["percent"].as_u64().unwrap()).collect();
+    assert_eq!(parts, [50, 80, 95, 100]);
+
+    let rule = ["alerts", "create", "--name", "half", "--when", r#"monthly_spend >= budget("team") * 0.5"#];
+    world.run_args(&rule).good();
+    let listed = world.run("alerts check").good();
+    assert!(listed.contains("half") && listed.contains("$74.94"), "{listed}");
+    // A period of its own each: on the first days of the month nothing is spent yet.
+    let episodes = |range: &str| {
+        let json = world.run(&format!("alerts test half --range {range} --json")).good();
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        json["episodes"].as_array().unwrap().iter().map(|e| e["start"].as_str().unwrap()[..10].to_owned()).collect()
+    };
+    let all: Vec<String> = episodes("30d");
+    assert_eq!(all.len(), 2, "October's spend and November's, by their own months: {all:?}");
+}

@@ -65,7 +65,7 @@ fn view(text: &Text, context: &Context) -> Result<Result<ExplainView, ParseError
     let calendar = context.calendar()?;
     // No store is opened: of budgets only those of the settings are known.
     let settings = budgets::settings(context)?;
-    let outside = Outside::new(None, &settings, now, calendar);
+    let outside = Outside::new(None, &settings, calendar);
     let raw_from = now.minus_ms(Retention::default().get(Part::Raw));
     let plan = |expr: &Expr, ms| {
         let ask = Ask { now, calendar, window: window(ms), raw_from, outside: &outside };

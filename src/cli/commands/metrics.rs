@@ -68,7 +68,7 @@ fn answer(args: &MetricsArgs, expr: Expr, source: &str, context: &Context) -> Re
         None => Timestamp::MIN,
     };
     let settings = budgets::settings(context)?;
-    let outside = Outside::new(store.as_ref(), &settings, context.now(), context.calendar()?);
+    let outside = Outside::new(store.as_ref(), &settings, context.calendar()?);
     let ask = Ask {
         now: context.now(),
         calendar: context.calendar()?,

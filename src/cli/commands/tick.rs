@@ -10,8 +10,10 @@ use crate::aggregator::{self, Pass, When};
 use crate::alerts::{Change, Outcome};
 use crate::cli::context::Context;
 use crate::cli::text::{count, counted};
+use crate::costs::Crossing;
 use crate::dashboard::{AlertNumbers, Warning};
 use crate::error::{Result, escaped};
+use crate::metric::Money;
 use crate::render::{self, Style};
 
 /// What a pass did, as `tick` and `serve` print it.
@@ -26,6 +28,7 @@ pub(crate) struct TickView<'a> {
     removed_events: u64,
     removed_buckets: u64,
     alerts: AlertsView,
+    budgets: Vec<CrossingView<'a>>,
     problems: Vec<&'a String>,
     elapsed_ms: u64,
     warnings: Vec<Warning>,
@@ -38,6 +41,22 @@ struct AlertsView {
     rules: usize,
     fired: usize,
     resolved: usize,
+}
+
+/// A part of a budget that spend has reached.
+#[derive(Serialize)]
+struct CrossingView<'a> {
+    budget: &'a str,
+    percent: u16,
+    spent_usd: Money,
+    limit_usd: Money,
+}
+
+impl<'a> From<&'a Crossing> for CrossingView<'a> {
+    fn from(crossing: &'a Crossing) -> Self {
+        let Crossing { budget, percent, spent, limit, .. } = crossing;
+        Self { budget, percent: *percent, spent_usd: *spent, limit_usd: *limit }
+    }
 }
 
 impl<'a> TickView<'a> {
@@ -60,6 +79,7 @@ impl<'a> TickView<'a> {
                 fired: changed(Outcome::Firing),
                 resolved: changed(Outcome::Resolved),
             },
+            budgets: pass.crossings.iter().map(CrossingView::from).collect(),
             problems: report.problems.iter().chain(&pass.problems).collect(),
             elapsed_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             warnings,
@@ -88,11 +108,17 @@ pub(crate) fn run(context: &Context) -> Result<u8> {
 /// What a pass did, a line a thing.
 pub(crate) fn sentence(pass: &Pass, style: &Style) -> String {
     let mut out = rolled_up(&pass.tick);
-    if !pass.alerts.changes.is_empty() && ticked_nothing(&pass.tick) {
+    let news = !pass.alerts.changes.is_empty() || !pass.crossings.is_empty();
+    if news && ticked_nothing(&pass.tick) {
         out.clear();
     }
     for change in &pass.alerts.changes {
         out += &line(change, style);
+    }
+    for Crossing { budget, percent, spent, limit, .. } in &pass.crossings {
+        let [spent, limit] = [*spent, *limit].map(render::money);
+        out += &escaped(&format!("reached  budget {budget}  {percent} % of {limit}: {spent} spent"));
+        out.push('\n');
     }
     out
 }
@@ -135,7 +161,10 @@ fn removed(report: &TickReport) -> String {
 
 /// Whether a pass has nothing to tell.
 pub(crate) fn did_nothing(pass: &Pass) -> bool {
-    ticked_nothing(&pass.tick) && pass.alerts.changes.is_empty() && pass.problems.is_empty()
+    ticked_nothing(&pass.tick)
+        && pass.alerts.changes.is_empty()
+        && pass.crossings.is_empty()
+        && pass.problems.is_empty()
 }
 
 fn ticked_nothing(report: &TickReport) -> bool {

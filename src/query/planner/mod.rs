@@ -43,14 +43,14 @@ pub struct Ask<'a> {
 
 /// Numbers that a query may refer to and no store of events has.
 pub trait Outside {
-    /// The budget of a name; without one the budget whose period is `period`; without that the only
-    /// budget there is. `None` = no budget.
+    /// The budget of a name, in the period that runs at `now`; without a name the budget whose period is
+    /// `period`; without that the only budget there is. `None` = no budget.
     ///
     /// # Errors
     /// A sentence when several fit.
-    fn budget(&self, name: Option<&str>, period: Option<Period>) -> Result<Option<Budget>, String>;
-    /// Projected spend at the end of `period`, of what `scope` lets through.
-    fn forecast(&self, period: Period, scope: Option<&Filter>) -> Option<Money>;
+    fn budget(&self, name: Option<&str>, period: Option<Period>, now: Timestamp) -> Result<Option<Budget>, String>;
+    /// Spend at the end of the `period` that runs at `now`, as projected then, of what `scope` lets through.
+    fn forecast(&self, period: Period, scope: Option<&Filter>, now: Timestamp) -> Option<Money>;
 }
 
 /// A limit of spending as a query sees it.
@@ -71,11 +71,11 @@ pub struct Budget {
 pub struct Nothing;
 
 impl Outside for Nothing {
-    fn budget(&self, _: Option<&str>, _: Option<Period>) -> Result<Option<Budget>, String> {
+    fn budget(&self, _: Option<&str>, _: Option<Period>, _: Timestamp) -> Result<Option<Budget>, String> {
         Ok(None)
     }
 
-    fn forecast(&self, _: Period, _: Option<&Filter>) -> Option<Money> {
+    fn forecast(&self, _: Period, _: Option<&Filter>, _: Timestamp) -> Option<Money> {
         None
     }
 }
@@ -349,7 +349,7 @@ impl Planner<'_> {
         let period = period_of(scope);
         self.ask
             .outside
-            .budget(name, period)
+            .budget(name, period, self.ask.now)
             .map_err(|why| ParseError::new(span, why).hint("name it: budget(\"name\")"))
     }
 
@@ -357,7 +357,7 @@ impl Planner<'_> {
         let budget = self.budget_of(scope)?;
         let period = period.or_else(|| budget.as_ref().map(|b| b.period)).unwrap_or(Period::Month);
         let scope = budget.as_ref().and_then(|b| b.scope.as_ref());
-        let forecast = self.ask.outside.forecast(period, scope);
+        let forecast = self.ask.outside.forecast(period, scope, self.ask.now);
         if forecast.is_none() {
             self.notes.push("there is no forecast yet".to_owned());
         }

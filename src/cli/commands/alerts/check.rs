@@ -16,7 +16,7 @@ use crate::render;
 const MARGIN_MS: u64 = 2 * MINUTE_MS;
 
 fn replayed(desk: &Desk, rule: &Rule, range: TimeRange) -> Result<Replay> {
-    alerts::replay(&desk.store, rule, &desk.around(), range).map_err(|error| match error {
+    desk.judging(|around| alerts::replay(&desk.store, rule, around, range)).map_err(|error| match error {
         ReplayError::Store(error) => error.into(),
         error @ ReplayError::Rule(_) => Failure::new(Kind::Unanswerable, error),
         error @ ReplayError::TooLong(_) => Failure::usage(error).hint("ask for at most 92d"),
@@ -94,7 +94,9 @@ pub(super) fn test(args: &TestArgs, context: &Context) -> Result<u8> {
 /// What a rule says now, and how often it would have fired: `now 840 ms, would have fired 3 times in 7 days`.
 pub(super) fn tried(desk: &Desk, rule: &Rule, context: &Context) -> Result<String> {
     let minute = alerts::minute_of(context.now());
-    let Ok(now) = alerts::judge(&desk.store, rule, &desk.around(), minute) else { return Ok("needs data".to_owned()) };
+    let Ok(now) = desk.judging(|around| alerts::judge(&desk.store, rule, around, minute)) else {
+        return Ok("needs data".to_owned());
+    };
     let Some(first) = now.first() else { return Ok("needs data".to_owned()) };
     let numbers = AlertNumbers::of(&first.evidence);
     if numbers.value.is_none() {

@@ -16,7 +16,6 @@ use crate::cli::context::Context;
 use crate::cli::time;
 use crate::dashboard::{AlertShownView, AlertView, AlertsView, HistoryEntryView, HistoryView, Warning, Which, Window};
 use crate::error::{Failure, Kind, Result};
-use crate::query::planner::Nothing;
 use crate::render;
 use crate::words::nearest;
 
@@ -76,12 +75,10 @@ impl Desk {
         Self::open(context)?.ok_or_else(|| Failure::new(Kind::NotFound, "there is no store yet, and so no alert"))
     }
 
-    fn around(&self) -> Surroundings<'_> {
-        Surroundings {
-            zone: self.config.zone.as_ref().unwrap_or_else(|| self.store.zone()),
-            week_start: self.config.week_start,
-            outside: &Nothing,
-        }
+    /// Runs `work` where the pass judges.
+    fn judging<T>(&self, work: impl FnOnce(&Surroundings<'_>) -> T) -> T {
+        let outside = self.config.outside(&self.store);
+        work(&self.config.around(&self.store, &outside))
     }
 
     /// The last week up to now.
@@ -144,7 +141,8 @@ fn list(args: ListArgs, context: &Context) -> Result<u8> {
 
 fn why(desk: &Desk, alert: &Listed<'_>, context: &Context) -> Result<alerts::Why> {
     let window_ms = alert.group.evidence.window_ms;
-    Ok(alerts::why(&desk.store, alert.rule, &alert.group.labels, window_ms, &desk.around(), context.now())?)
+    let (labels, now) = (&alert.group.labels, context.now());
+    Ok(desk.judging(|around| alerts::why(&desk.store, alert.rule, labels, window_ms, around, now))?)
 }
 
 fn show(id: &str, context: &Context) -> Result<u8> {

@@ -27,7 +27,7 @@ pub(super) fn list(context: &Context) -> Result<u8> {
     if let Some(desk) = &desk {
         let history = desk.week(context)?;
         let rules: Vec<Rule> = desk.board.rules.iter().map(|s| s.rule.clone()).filter(|r| r.enabled).collect();
-        let judged = alerts::check(&desk.store, &rules, &desk.around(), context.now());
+        let judged = desk.judging(|around| alerts::check(&desk.store, &rules, around, context.now()));
         for stored in &desk.board.rules {
             let now = judged.get(&stored.rule.name);
             let worst = now.and_then(|r| r.as_ref().ok()).and_then(|all| all.first()).map(|one| &one.evidence);

@@ -11,13 +11,13 @@ use std::time::Duration;
 use ax_storage::Store;
 use ax_storage::clock::{Clock, ManualClock, Stopwatch, SystemClock};
 use ax_storage::time::MINUTE_MS;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::aggregator::{self, Pass, When};
 use crate::alerts::notify::{self, Courier};
 use crate::cli::commands::tick::{TickView, did_nothing, sentence};
 use crate::cli::context::Context;
+use crate::cli::interrupt::Signals;
 use crate::error::{Failure, Kind, Result, escaped, exit};
 use log::Log;
 use settings::{Settings, Stamp};
@@ -60,7 +60,7 @@ async fn serve(context: &Context, store: &Store) -> Result<u8> {
         let result = loop {
             tokio::select! {
                 result = &mut pass => break result.unwrap_or_else(|e| Err(Failure::new(Kind::Bug, e))),
-                event = signals.next() => match event {
+                event = next_event(&mut signals) => match event {
                     Event::End(code) => return Ok(code),
                     Event::Reload => stamp = Stamp::default(),
                 },
@@ -87,7 +87,7 @@ async fn serve(context: &Context, store: &Store) -> Result<u8> {
             tokio::select! {
                 () = &mut next => break,
                 () = tokio::time::sleep(LOOK_EVERY) => {}
-                event = signals.next() => match event {
+                event = next_event(&mut signals) => match event {
                     Event::End(code) => return Ok(code),
                     Event::Reload => stamp = Stamp::default(),
                 },
@@ -162,32 +162,12 @@ enum Event {
     Reload,
 }
 
-/// The signals that mean something to the service.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for one of them.
-    async fn next(&mut self) -> Event {
-        tokio::select! {
-            _ = self.interrupt.recv() => Event::End(exit::INTERRUPTED),
-            _ = self.terminate.recv() => Event::End(0),
-            // In a terminal it means that the terminal went away.
-            _ = self.hangup.recv() => match std::io::stdout().is_terminal() {
-                true => Event::End(exit::HUNG_UP),
-                false => Event::Reload,
-            },
-        }
+/// Waits for a signal.
+async fn next_event(signals: &mut Signals) -> Event {
+    match signals.next().await {
+        exit::TERMINATED => Event::End(0),
+        // In a terminal it means that the terminal went away.
+        exit::HUNG_UP if !std::io::stdout().is_terminal() => Event::Reload,
+        code => Event::End(code),
     }
 }
