@@ -9,6 +9,7 @@ use ax_storage::time::{DAY_MS, TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::{AlertView, BudgetView, Only, SourceView, Time, Warning, Window, step};
+use crate::calendar::{Calendar, Period};
 use crate::metric::{Money, thousands};
 
 /// A provider is down when at least half of at least so many calls failed in [`DOWN_MS`].
@@ -62,8 +63,7 @@ pub struct Upkeep {
 impl StatusQuestion {
     /// The local day of the window's end, up to that end.
     fn today(&self) -> TimeRange {
-        let now = self.range.end;
-        TimeRange::new(self.zone.day(now.minus_ms(1)).start, now)
+        Calendar::new(&self.zone).so_far(Period::Day, self.range.end)
     }
 
     /// The plans that answer it.
