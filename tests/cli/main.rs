@@ -14,6 +14,7 @@ mod help;
 mod hostile;
 mod imports;
 mod output;
+mod prices;
 mod queries;
 mod receiver;
 mod record;

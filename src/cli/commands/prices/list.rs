@@ -104,10 +104,11 @@ pub(super) fn show(rows: &[Row], context: &Context) -> Result<u8> {
         Column::figure("INPUT", 0),
         Column::figure("CACHED", 2),
         Column::figure("WRITE", 3),
-        Column::figure("WRITE 1H", 4),
+        Column::figure("WRITE 1H", 5),
         Column::figure("OUTPUT", 0),
-        Column::word("HOLDS", 5),
-        Column::word("ORIGIN", 1),
+        // What tells two rows of a model apart is never left out.
+        Column::word("HOLDS", 0),
+        Column::word("ORIGIN", 4),
     ]);
     for row in rows {
         let mut push = |model: &str, rates: &Rates, holds: &str| {
@@ -119,7 +120,7 @@ pub(super) fn show(rows: &[Row], context: &Context) -> Result<u8> {
         };
         push(&row.model, &row.price.rates, &holds(row.price.when));
         for long in &row.price.long {
-            push(&row.model, &long.rates, &format!("input over {}", count(long.above.into())));
+            push(&row.model, &long.rates, &format!("input > {}", count(long.above.into())));
         }
     }
     let title = style.paint(Role::Title, "PRICES");

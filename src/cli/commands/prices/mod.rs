@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::cli::args::SpanArgs;
 use crate::cli::context::Context;
 use crate::cli::prices::{PriceTable, explain, settings};
-use crate::cli::text::{count, counted};
+use crate::cli::text::counted;
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped, plain};
 use crate::import::{Input, open_input};
@@ -201,8 +201,8 @@ fn import(file: &Path, context: &Context) -> Result<u8> {
         n => format!("{} without a price of tokens left out.\n", counted(n, "model")),
     };
     let text = format!(
-        "Took the prices of {} models from {} ({}).\n{without}Calls from now on are priced by them; what was recorded keeps its cost.\n",
-        count(models),
+        "Took the prices of {} from {} ({}).\n{without}Calls from now on are priced by them; what was recorded keeps its cost.\n",
+        counted(models, "model"),
         escaped(&name),
         read.kind
     );
