@@ -95,6 +95,19 @@ pub struct Row {
 }
 
 impl Row {
+    /// What was spent; `None` where no call has a price: that is unknown, and not nothing.
+    pub fn spent(&self) -> Option<Money> {
+        (self.requests == 0 || self.unpriced < self.requests).then_some(self.cost)
+    }
+
+    /// Counts `other` with it.
+    pub fn merge(&mut self, other: &Self) {
+        self.cost.0 = self.cost.0.saturating_add(other.cost.0);
+        self.requests += other.requests;
+        self.unpriced += other.unpriced;
+        self.tokens = self.tokens.saturating_add(other.tokens);
+    }
+
     fn add(&mut self, more: &Aggregate) {
         self.cost.0 = self.cost.0.saturating_add(cost(more).0);
         self.requests += more.counts.requests;
@@ -208,10 +221,7 @@ pub fn top(rows: Vec<Row>, most: usize) -> (Vec<Row>, Option<(Row, usize)>) {
             continue;
         }
         left += 1;
-        other.cost.0 = other.cost.0.saturating_add(row.cost.0);
-        other.requests += row.requests;
-        other.unpriced += row.unpriced;
-        other.tokens = other.tokens.saturating_add(row.tokens);
+        other.merge(&row);
     }
     (kept, Some((other, left)))
 }

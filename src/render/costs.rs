@@ -213,7 +213,7 @@ fn table(view: &CostsView, section: &SectionView, style: &Style) -> String {
         {
             *last = format!("({} others)", number::count(others as i128)).into();
         }
-        cells.push(number::money(group.row.cost).into());
+        cells.push(group.row.spent().map_or_else(|| style.none().to_owned(), number::money).into());
         cells.push(group.share.map_or_else(|| style.none().to_owned(), number::percent).into());
         if compared.is_some() {
             if view.compare {
@@ -243,7 +243,7 @@ fn blocks(view: &CostsView, section: &SectionView, groups: &[GroupView], style: 
     for group in groups {
         let name: Vec<String> = names(group, &section.by, view).into_iter().map(|cell| cell.text).collect();
         out += &format!("{}\n", text::clip(&name.join(", "), style.width, style));
-        let mut facts = vec![number::money(group.row.cost)];
+        let mut facts = vec![group.row.spent().map_or_else(|| style.none().to_owned(), number::money)];
         facts.extend(group.share.map(number::percent));
         if let Some(before) = view.before.as_ref().filter(|_| group.previous.is_some()) {
             facts.push(format!("{} vs {}", change(group, style), before.name));
@@ -262,8 +262,8 @@ fn short(section: &SectionView, timed: bool) -> (Vec<GroupView>, usize) {
     let mut other = rest[0].clone();
     other.labels.0.iter_mut().for_each(|(_, value)| *value = "(other)".into());
     for group in &rest[1..] {
-        other.row.cost.0 += group.row.cost.0;
-        other.share = other.share.zip(group.share).map(|(a, b)| a + b);
+        other.row.merge(&group.row);
+        other.share = [other.share, group.share].into_iter().flatten().reduce(|a, b| a + b);
         other.previous = other.previous.zip(group.previous).map(|(a, b)| Money(a.0 + b.0));
     }
     (shown.iter().cloned().chain([other]).collect(), rest.len())
@@ -273,6 +273,7 @@ fn short(section: &SectionView, timed: bool) -> (Vec<GroupView>, usize) {
 fn change(group: &GroupView, style: &Style) -> String {
     match group.previous {
         None => style.none().to_owned(),
+        _ if group.row.spent().is_none() => style.none().to_owned(),
         Some(Money(0)) if group.row.cost.0 == 0 => style.none().to_owned(),
         Some(Money(0)) => "new".to_owned(),
         Some(before) => number::figure((group.row.cost.dollars() - before.dollars()) / before.dollars(), Unit::Change),

@@ -318,7 +318,7 @@ fn next(view: &StatusView, style: &Style) -> String {
         let only = if plain { format!(" --provider {}", p.provider) } else { String::new() };
         facts.push(format!("{command} metrics {metric}{only}"));
     }
-    facts.push(format!("{command} metrics cost --by model --range 24h"));
+    facts.push(format!("{command} costs"));
     // A command that is cut is of no use: it gets a line of its own before that.
     let longest = facts.iter().map(|f| text::width(f)).max().unwrap_or(0);
     let (lead, indent) = if longest + 6 > style.drawn() { ("Next:\n  ", 2) } else { ("Next: ", 6) };

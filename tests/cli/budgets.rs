@@ -115,7 +115,7 @@ fn budgets_are_set_listed_and_removed() {
     MODEL               SPENT   SHARE   vs Oct
     claude-sonnet-4-5  $60.86  81.2 %   +2.3 %  ██████████████████████████████
     gpt-5              $14.08  18.8 %  -11.1 %  ███████
-    my-finetune         $0.00     0 %        –
+    my-finetune             –       –        –
     Oct: as far as this one has come, to Thu 16 Oct 20:15 CEST
 
     openai  $6.71 of $20.50 weekly  ██████░░░░░░░░░░░░░░  32.7 %
@@ -328,8 +328,7 @@ fn the_status_screen_shows_budgets() {
     CACHE     100 % hit, saved $0.02 today
     DATA      8 events in range · newest 1 h ago · 0 dropped · 1 unpriced
 
-    Next: ax monitor metrics latency --provider claude
-          ax monitor metrics cost --by model --range 24h
+    Next: ax monitor metrics latency --provider claude · ax monitor costs
     ");
     let world = world.with("COLUMNS", "60");
     let narrow = world.run("status --range 24h").good();

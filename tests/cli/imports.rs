@@ -83,19 +83,31 @@ fn without_a_name_all_logs_are_looked_for_and_somebody_has_to_agree() {
       1  (no model)
       1  claude-haiku-4-5
 
-    cost · Wed 20 May 08:00 to 10:00 UTC                                  6 requests
+    COSTS  Wed 20 May 08:00 to 10:00 UTC                                         UTC
 
-    MODEL                             SUM   SHARE  REQUESTS
-    claude-sonnet-4-5-20250929      $0.02  57.3 %         1  ███████████████████████
-    claude-opus-4-5                 $0.01  33.7 %         1  █████████████▌
-    gpt-5.2-codex                 $0.0033   8.9 %         2  ███▋
-    claude-haiku-4-5            $0.000044   0.1 %         2  ▏
-    (none)                          $0.00     0 %         0
+    Spent             $0.04   8 calls · 36,558 tokens
+    Month             $0.00   so far
+    Forecast   $0.000000009   80 % range $0.00–$0.0016 · at the end of the month
+    Today             $0.00   $0.00 by midnight, 80 % range $0.00–$0.0012
 
-    avg $0.0062   min $0.000022   max $0.02--- stderr
+    PROVIDER    SPENT   SHARE  vs the time before
+    claude      $0.03  91.1 %                 new  ██████████████████████████████
+    openai    $0.0033   8.9 %                 new  ██▉
+
+    MODEL                           SPENT   SHARE  vs the time before
+    claude-sonnet-4-5-20250929      $0.02  57.3 %                 new  █████████████
+    claude-opus-4-5                 $0.01  33.7 %                 new  ███████▋
+    gpt-5.2-codex                 $0.0033   8.9 %                 new  ██
+    claude-haiku-4-5            $0.000044   0.1 %                 new  ▏
+    (none)                              –       –                   –
+
+    Hourly     █▁▁
+    Last 7 d   $0.00 a day
+    Unpriced   1 call of claude-haiku-4-5 · 1 call of (none)
+               ax monitor prices set claude-haiku-4-5
+    --- stderr
     Found Claude Code logs: 2 files, 3 days, in ~/.claude/projects
     Found Codex logs: 1 file, 1 day, in ~/.codex/sessions
-    warning: 2 requests have no known price and are not in the cost
     ");
     assert_snapshot!(world.run("import --yes"), @"
     exit 0
@@ -131,7 +143,7 @@ fn a_tools_logs_are_taken_by_its_name_or_by_their_folder() {
     1 request came without a cost.
       1  (no model)
 
-    Next: ax monitor · ax monitor metrics cost --by model --range 30d
+    Next: ax monitor · ax monitor costs --range 30d
     --- stderr
     Found Codex logs: 1 file, 1 day, in ~/.codex/sessions
     ");
@@ -144,7 +156,7 @@ fn a_tools_logs_are_taken_by_its_name_or_by_their_folder() {
     1 request came without a cost.
       1  my/finetune
 
-    Next: ax monitor · ax monitor metrics cost --by model --range 30d
+    Next: ax monitor · ax monitor costs --range 30d
     --- stderr
     warning: 1 file of no known format: left out
     ");

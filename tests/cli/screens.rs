@@ -34,7 +34,7 @@ fn status_at_three_widths() {
     DATA      540 events in range · newest 10 s ago · 0 dropped
 
     Next: ax monitor metrics error_rate --provider openai
-          ax monitor metrics cost --by model --range 24h
+          ax monitor costs
     ");
     let (world, usual) = at(world, "80", "");
     assert_snapshot!(usual, @"
@@ -51,8 +51,7 @@ fn status_at_three_widths() {
     LIMITS    10.0 % denied (6 of 60)
     DATA      540 events in range · newest 10 s ago · 0 dropped
 
-    Next: ax monitor metrics error_rate --provider openai
-          ax monitor metrics cost --by model --range 24h
+    Next: ax monitor metrics error_rate --provider openai · ax monitor costs
     ");
     let (world, wide) = at(world, "120", "status --verbose");
     assert_snapshot!(wide, @"
@@ -76,7 +75,7 @@ fn status_at_three_widths() {
     LIMITS    10.0 % denied (6 of 60)
     DATA      540 events in range · newest 10 s ago · 0 dropped
 
-    Next: ax monitor metrics error_rate --provider openai · ax monitor metrics cost --by model --range 24h
+    Next: ax monitor metrics error_rate --provider openai · ax monitor costs
     ");
     let (_, line) = at(world, "80", "status --format line --provider openai");
     assert_snapshot!(line, @"
@@ -371,8 +370,7 @@ fn an_empty_answer_says_why() {
 
     DATA      0 events in range · newest 8 min ago · 0 dropped
 
-    Next: ax monitor metrics latency --provider claude
-          ax monitor metrics cost --by model --range 24h
+    Next: ax monitor metrics latency --provider claude · ax monitor costs
     ");
 }
 

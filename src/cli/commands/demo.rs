@@ -65,6 +65,7 @@ fn show(args: &DemoArgs, command: &Command, dir: &Path, context: &Context, flags
     match command {
         // These say it on their screens.
         Command::Status(_) | Command::Metrics(_) | Command::Events(_) => {}
+        Command::Costs(_) | Command::Budgets(_) | Command::Alerts(_) => {}
         _ => inner.note("DEMO DATA: made-up traffic in a temporary store, gone when this command ends"),
     }
     if inner.json() {

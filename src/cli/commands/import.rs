@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ax_storage::query::plan::Label;
 use ax_storage::row::Batch;
-use ax_storage::time::{Timestamp, Zone};
+use ax_storage::time::Zone;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::cli::args::{ByLabel, ImportArgs, MetricsArgs, SpanArgs};
-use crate::cli::commands::metrics;
+use crate::cli::args::{CostsArgs, ImportArgs};
+use crate::cli::commands::costs;
 use crate::cli::context::Context;
 use crate::cli::interrupt::on_interrupt;
 use crate::cli::prices::book;
@@ -83,22 +82,16 @@ pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
         let costs_follow = looked && report.imported > 0 && !args.dry_run && !report.cancelled;
         context.print(&summary(&report, args.dry_run, costs_follow, context))?;
         if costs_follow {
-            costs(&report, context)?;
+            show_costs(&report, context)?;
         }
     }
     Ok(exit_code(&report))
 }
 
-/// What the imported calls cost, by model.
-fn costs(report: &Report, context: &Context) -> Result<u8> {
-    let time = |t: Timestamp| t.millis().to_string();
-    let span = SpanArgs {
-        since: report.first.map(time),
-        until: report.last.map(|last| time(last.plus_ms(1))),
-        ..SpanArgs::default()
-    };
-    let metric = Some("cost".to_owned());
-    metrics::run(&MetricsArgs { metric, span, by: vec![ByLabel(Label::Model)], ..MetricsArgs::default() }, context)
+/// What calls cost from the first that was imported to the last.
+fn show_costs(report: &Report, context: &Context) -> Result<u8> {
+    let range = report.first.zip(report.last).map(|(first, last)| format!("{first}..{}", last.plus_ms(1)));
+    costs::run(&CostsArgs { range, ..CostsArgs::default() }, context)
 }
 
 /// 0 when anything was taken or was there already; 1 when every line was refused.
@@ -357,7 +350,7 @@ fn summary(report: &Report, dry_run: bool, costs_follow: bool, context: &Context
     } else if costs_follow {
         out.push('\n');
     } else if report.imported > 0 && !dry_run && !context.flags().quiet {
-        out.push_str("\nNext: ax monitor · ax monitor metrics cost --by model --range 30d\n");
+        out.push_str("\nNext: ax monitor · ax monitor costs --range 30d\n");
     }
     out
 }

@@ -87,7 +87,7 @@ impl Serialize for GroupJson {
         let (group, row) = (&self.group, &self.group.row);
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("labels", &LabelsJson(self))?;
-        map.serialize_entry("cost_usd", &row.cost)?;
+        map.serialize_entry("cost_usd", &row.spent())?;
         map.serialize_entry("share", &group.share)?;
         map.serialize_entry("requests", &row.requests)?;
         map.serialize_entry("unpriced_requests", &row.unpriced)?;
@@ -95,7 +95,7 @@ impl Serialize for GroupJson {
         if self.compared {
             let number = |money: Money| Number::Money(money);
             let Change { change, change_pct } =
-                Previous(group.previous.map(number)).change(Some(number(row.cost).into()));
+                Previous(group.previous.map(number)).change(row.spent().map(|cost| number(cost).into()));
             map.serialize_entry("previous_usd", &group.previous)?;
             map.serialize_entry("change_usd", &change)?;
             map.serialize_entry("change_pct", &change_pct)?;

@@ -270,7 +270,7 @@ impl CostsQuestion<'_> {
             .iter()
             .map(|row| GroupView {
                 labels: name(row),
-                share: share(row.cost, whole),
+                share: row.spent().and_then(|cost| share(cost, whole)),
                 previous: previous(row),
                 row: row.clone(),
             })
@@ -279,7 +279,7 @@ impl CostsQuestion<'_> {
             let shown: i128 = groups.iter().filter_map(|g| g.previous).map(|m| m.0).sum();
             let previous = before.filter(|_| earlier.is_some()).map(|b| Money(b.total.0.saturating_sub(shown)));
             let labels = Labels(labels.iter().map(|l| (l.name(), "(other)".into())).collect());
-            groups.push(GroupView { labels, share: share(row.cost, whole), previous, row });
+            groups.push(GroupView { labels, share: row.spent().and_then(|cost| share(cost, whole)), previous, row });
             return SectionView { by: by.to_vec(), groups, others: count };
         }
         SectionView { by: by.to_vec(), groups, others: 0 }
