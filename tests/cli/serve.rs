@@ -2,48 +2,96 @@
 
 use std::io::Read;
 use std::process::{Child, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::receiver::Receiver;
 use crate::world::World;
 
-fn start(world: &World) -> Child {
-    let mut child = world
-        .command(&["monitor", "serve"])
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // It says that it listens before it does anything.
-    let mut first = [0; 6];
-    child.stderr.as_mut().unwrap().read_exact(&mut first).unwrap();
-    assert_eq!(&first, b"Upkeep");
-    child
+/// A service that runs, and what it has printed so far.
+struct Service {
+    child: Child,
+    out: Printed,
+    err: Printed,
 }
 
-/// Sends a signal and waits: the exit code and how long it took.
-#[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
-fn end(mut child: Child, signal: &str) -> (Option<i32>, Duration) {
-    let sent = Instant::now();
-    let kill = std::process::Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
-    assert!(kill.success());
-    let status = child.wait().unwrap();
-    (status.code(), sent.elapsed())
+/// What came through a pipe so far, read in a thread.
+struct Printed {
+    text: Arc<Mutex<String>>,
+    reader: JoinHandle<()>,
+}
+
+impl Printed {
+    fn of(mut pipe: impl Read + Send + 'static) -> Self {
+        let text = Arc::new(Mutex::new(String::new()));
+        let into = Arc::clone(&text);
+        let reader = std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(n @ 1..) = pipe.read(&mut bytes) {
+                into.lock().unwrap().push_str(&String::from_utf8_lossy(&bytes[..n]));
+            }
+        });
+        Self { text, reader }
+    }
+
+    fn has(&self, part: &str) -> bool {
+        self.text.lock().unwrap().contains(part)
+    }
+
+    /// All of it, once the process has ended.
+    fn all(self) -> String {
+        self.reader.join().unwrap();
+        std::mem::take(&mut self.text.lock().unwrap())
+    }
+}
+
+impl Service {
+    /// Starts it and waits until it says that it works, which it does once it listens to signals.
+    fn start(world: &World) -> Self {
+        let service = Self::spawn(world, &[]);
+        wait_until("a beginning", || service.err.has("Upkeep of "));
+        service
+    }
+
+    fn spawn(world: &World, flags: &[&str]) -> Self {
+        let mut command = world.command(&[&["monitor", "serve"], flags].concat());
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (out, err) = (Printed::of(child.stdout.take().unwrap()), Printed::of(child.stderr.take().unwrap()));
+        Self { child, out, err }
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(std::process::Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
+    /// Sends a signal and waits: the exit code and how long it took.
+    #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
+    fn end(&mut self, signal: &str) -> (Option<i32>, Duration) {
+        let sent = Instant::now();
+        self.signal(signal);
+        let status = self.child.wait().unwrap();
+        (status.code(), sent.elapsed())
+    }
+
+    /// Ends it with SIGTERM: what it printed, and what it said beside that.
+    fn output(mut self) -> (String, String) {
+        assert_eq!(self.end("-TERM").0, Some(0));
+        (self.out.all(), self.err.all())
+    }
 }
 
 #[test]
 fn signals_end_the_service_within_a_second() {
     for (signal, code) in [("-TERM", 0), ("-INT", 130)] {
         let world = World::new();
-        let (ended, took) = end(start(&world), signal);
+        let (ended, took) = Service::start(&world).end(signal);
         assert_eq!(ended, Some(code), "{signal}");
         assert!(took < Duration::from_secs(1), "{signal} took {took:?}");
         assert!(world.path(".local/share/ax/monitor/store.id").exists());
     }
 }
-
-const STORE: &str = ".local/share/ax/monitor/store.id";
 
 /// A home with traffic that a rule minds, and these channels.
 fn minded(channels: &str) -> World {
@@ -77,24 +125,16 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     }
 }
 
-/// Ends it with SIGTERM: what it printed after its first words.
-fn output(mut child: Child) -> (String, String) {
-    let (mut out, mut err) = (child.stdout.take().unwrap(), child.stderr.take().unwrap());
-    assert_eq!(end(child, "-TERM").0, Some(0));
-    let (mut printed, mut said) = (String::new(), String::new());
-    out.read_to_string(&mut printed).unwrap();
-    err.read_to_string(&mut said).unwrap();
-    (printed, said)
-}
-
 #[test]
 fn a_rule_that_fires_reaches_its_channel_and_the_terminal_once() {
     let receiver = Receiver::start(Some("200 OK"));
     let world = minded(&webhook(&receiver));
-    let services = [start(&world), start(&world)];
-    wait_until("a delivery", || !receiver.bodies().is_empty());
+    let services = [Service::start(&world), Service::start(&world)];
+    let is_told = |part: &str| services.iter().any(|s| s.out.has(part));
+    wait_until("a delivery", || is_told("ops: delivered") && is_told("firing  critical"));
+    // Time for a second one, which must not come.
     std::thread::sleep(Duration::from_millis(200));
-    let printed: String = services.map(|child| output(child).0).concat();
+    let printed: String = services.map(|service| service.output().0).concat();
     let bodies = receiver.bodies();
     assert_eq!(bodies.len(), 1, "{bodies:?}");
     assert_eq!(bodies[0]["receiver"], "ops");
@@ -108,16 +148,16 @@ fn a_rule_that_fires_reaches_its_channel_and_the_terminal_once() {
 fn a_delivery_cut_off_by_sigterm_is_made_again_under_the_same_name() {
     let hanging = Receiver::start(None);
     let world = minded(&webhook(&hanging));
-    let child = start(&world);
+    let mut service = Service::start(&world);
     wait_until("a delivery under way", || !hanging.bodies().is_empty());
-    let (code, took) = end(child, "-TERM");
+    let (code, took) = service.end("-TERM");
     assert_eq!(code, Some(0));
     assert!(took < Duration::from_secs(1), "{took:?}");
     let receiver = Receiver::start(Some("204 No Content"));
     configure(&world, &webhook(&receiver));
-    let child = start(&world);
+    let mut service = Service::start(&world);
     wait_until("the second delivery", || !receiver.bodies().is_empty());
-    end(child, "-INT");
+    service.end("-INT");
     let name = |r: &Receiver| r.bodies()[0]["alerts"][0]["delivery"].clone();
     assert_eq!(name(&receiver), name(&hanging));
 }
@@ -127,20 +167,17 @@ fn settings_are_taken_over_and_bad_ones_are_told() {
     let receiver = Receiver::start(Some("200 OK"));
     let first = Receiver::start(None);
     let world = minded(&webhook(&first));
-    let child = start(&world);
+    let service = Service::start(&world);
     wait_until("the first", || !first.bodies().is_empty());
-    let hang_up = || {
-        assert!(std::process::Command::new("kill").args(["-HUP", &child.id().to_string()]).status().unwrap().success());
-    };
     world.write(".config/ax/monitor.toml", "[[channel]\n");
-    hang_up();
-    std::thread::sleep(Duration::from_millis(300));
+    service.signal("-HUP");
+    wait_until("a refusal", || service.err.has("The settings of before stay."));
     let bad = "[[channel]]\nname = 'bad'\ntype = 'webhook'\nurl_env = 'AX_NOT_SET'\n";
     let other = webhook(&receiver).replace("'ops'", "'other'");
     configure(&world, &format!("{bad}{other}"));
-    hang_up();
-    std::thread::sleep(Duration::from_millis(300));
-    let (_, said) = output(child);
+    service.signal("-HUP");
+    wait_until("new settings", || service.err.has("The settings were read again."));
+    let (_, said) = service.output();
     for part in [
         "monitor.toml, line 1: ",
         "The settings of before stay.",
@@ -165,16 +202,13 @@ fn no_output_shows_a_secret() {
     for args in ["config show", "config validate", "config validate --json", "status --json", "serve --nonsense"] {
         all += &world.run(args).to_string();
     }
-    for flags in [&["monitor", "serve"][..], &["monitor", "serve", "--json"]] {
-        let before = receiver.bodies().len();
-        let mut command = world.command(flags);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        if before == 0 {
-            wait_until("a delivery", || !receiver.bodies().is_empty());
-        }
-        wait_until("a store", || world.path(STORE).exists());
-        std::thread::sleep(Duration::from_millis(300));
-        let (out, err) = output(child);
+    for flags in [&[][..], &["--json"]] {
+        let service = Service::spawn(&world, flags);
+        // What failed waits for its next try; the second service says only what is wrong with the settings.
+        let failures = if flags.is_empty() { ["ops: try 1 of 5", "gone: try 1 of 5"] } else { ["", ""] };
+        let has = |part: &str| service.out.has(part) || service.err.has(part);
+        wait_until("failures", || failures.iter().all(|part| has(part)) && has("channel odd"));
+        let (out, err) = service.output();
         all += &(out + &err);
     }
     assert!(all.contains("ops: try 1 of 5 failed: the receiver answered 500"), "{all}");
