@@ -10,19 +10,22 @@
 //! people do. `AX_UPDATE=1` writes what happens into the scripts.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "common/load.rs"]
+mod load;
+
 use std::fmt::Write;
 use std::path::Path;
-use std::time::Duration;
 
 use ax_monitor::alerts::table::{RULES, SILENCES, STATES, Silence, Stored};
 use ax_monitor::alerts::{self, Acknowledged, Change, Rule, Severity, Surroundings};
 use ax_monitor::metric::Number;
 use ax_monitor::query::planner::Nothing;
-use ax_monitor::{Cache, Collector, Event, NanoUsd, Outcome, RateLimit, Request, Timestamp};
+use ax_monitor::{Collector, Timestamp};
 use ax_storage::Store;
 use ax_storage::tier::db::DbError;
 use ax_storage::time::Zone;
 use jiff::civil::Weekday;
+use load::{load, moment};
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -195,58 +198,12 @@ impl Stage {
     fn load(&mut self, text: &str) {
         self.store();
         let collector = self.collector.get_or_insert_with(|| Collector::open(self.dir.path().join("s")).unwrap());
-        let (head, fields) = text.split_once(" from ").unwrap();
-        let (count, every) = head.split_once(" every ").unwrap();
-        let (start, fields) = fields.split_once(' ').unwrap_or((fields, ""));
-        let every: jiff::Span = every.parse().unwrap();
-        let every = every.total(jiff::Unit::Millisecond).unwrap() as u64;
-        for i in 0..count.parse::<u64>().unwrap() {
-            let turn = i as usize;
-            record(collector, moment(start).plus_ms(i * every), &|name| field(fields, name, turn));
-        }
-        assert_eq!(collector.health().dropped_by_reason, vec![]);
+        load(collector, text);
     }
-}
-
-fn moment(text: &str) -> Timestamp {
-    Timestamp::from_jiff(text.parse().unwrap())
 }
 
 fn clock(ms: u64) -> String {
     Timestamp::from_millis(ms).to_string()[11..16].to_owned()
-}
-
-/// `latency=100,200 cost=0.5`: fields whose values go round.
-fn field<'a>(fields: &'a str, name: &str, turn: usize) -> Option<&'a str> {
-    let value = fields.split_whitespace().find_map(|f| f.strip_prefix(name)?.strip_prefix('='))?;
-    let list: Vec<&str> = value.split(',').collect();
-    Some(list[turn % list.len()]).filter(|v| *v != "-")
-}
-
-fn record<'a>(collector: &Collector, ts: Timestamp, f: &dyn Fn(&str) -> Option<&'a str>) {
-    let name = |n| f(n).unwrap_or("");
-    let event = match f("event") {
-        None => Event::Request(Request {
-            ts: Some(ts),
-            provider: name("provider"),
-            model: name("model"),
-            latency: f("latency").map(|ms| Duration::from_millis(ms.parse().unwrap())),
-            cost: f("cost").map(|usd| NanoUsd::from_nanos((usd.parse::<f64>().unwrap() * 1e9).round() as u64)),
-            outcome: f("error").map_or(Outcome::Ok, Outcome::Error),
-            ..Request::default()
-        }),
-        Some(hit @ ("hit" | "miss")) => {
-            Event::Cache(Cache { ts: Some(ts), provider: name("provider"), hit: hit == "hit", ..Cache::default() })
-        }
-        Some(allowed) => Event::RateLimit(RateLimit {
-            ts: Some(ts),
-            provider: name("provider"),
-            key: name("key"),
-            allowed: allowed == "allowed",
-            ..RateLimit::default()
-        }),
-    };
-    collector.record(&event);
 }
 
 fn shown(change: &Change) -> String {

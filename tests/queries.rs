@@ -10,16 +10,19 @@
 //! them up, and again in its canonical form. `AX_UPDATE=1` writes what is answered into the scripts.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+#[path = "common/load.rs"]
+mod load;
+
 use std::fmt::Write;
 use std::path::Path;
-use std::time::Duration;
 
 use ax_monitor::answer::{Answer, Evidence, Value};
 use ax_monitor::metric::Number;
 use ax_monitor::query;
 use ax_monitor::store::AskError;
-use ax_monitor::{Cache, Collector, Event, NanoUsd, Outcome, RateLimit, Request, Store, Timestamp, Tokens};
+use ax_monitor::{Collector, Store, Timestamp};
 use ax_storage::time::Zone;
+use load::{load, moment};
 
 #[test]
 fn scripts_answer_as_they_say() {
@@ -99,15 +102,7 @@ impl Stage {
         assert!(!self.asked, "load before asking");
         self.store();
         let collector = self.collector.get_or_insert_with(|| Collector::open(self.dir.path().join("s")).unwrap());
-        let (head, fields) = text.split_once(" from ").unwrap();
-        let (count, every) = head.split_once(" every ").unwrap();
-        let (start, fields) = fields.split_once(' ').unwrap_or((fields, ""));
-        let query::ast::Range::Last(every) = query::parse_range(every).unwrap() else { panic!("{every}") };
-        for i in 0..count.parse::<u64>().unwrap() {
-            let at = moment(start).plus_ms(i * (every / 1_000_000));
-            record(collector, at, &Fields { text: fields, turn: i as usize });
-        }
-        assert_eq!(collector.health().dropped_by_reason, vec![]);
+        load(collector, text);
     }
 
     fn tick(&mut self) {
@@ -126,67 +121,6 @@ impl Stage {
             Err(e) => format!("! {e}\n"),
         }
     }
-}
-
-fn moment(text: &str) -> Timestamp {
-    Timestamp::from_jiff(text.parse().unwrap())
-}
-
-/// `latency=100,200 cost=0.5`: fields whose values go round.
-struct Fields<'a> {
-    text: &'a str,
-    turn: usize,
-}
-
-impl<'a> Fields<'a> {
-    fn get(&self, name: &str) -> Option<&'a str> {
-        let value = self.text.split_whitespace().find_map(|f| f.strip_prefix(name)?.strip_prefix('='))?;
-        let list: Vec<&str> = value.split(',').collect();
-        Some(list[self.turn % list.len()]).filter(|v| *v != "-")
-    }
-
-    fn number(&self, name: &str) -> Option<f64> {
-        self.get(name).map(|v| v.parse().unwrap())
-    }
-
-    fn whole(&self, name: &str) -> u64 {
-        self.get(name).map_or(0, |v| v.parse().unwrap())
-    }
-}
-
-fn record(collector: &Collector, ts: Timestamp, f: &Fields<'_>) {
-    let name = |n| f.get(n).unwrap_or("");
-    let millis = |n| f.number(n).map(|ms| Duration::from_secs_f64(ms / 1e3));
-    let dollars = |n| f.number(n).map(|usd| NanoUsd::from_nanos((usd * 1e9).round() as u64));
-    let event = match f.get("event") {
-        None => Event::Request(Request {
-            ts: Some(ts),
-            provider: name("provider"),
-            model: name("model"),
-            user: name("user"),
-            latency: millis("latency"),
-            ttft: millis("ttft"),
-            cost: dollars("cost"),
-            tokens: Tokens { input: f.whole("input"), output: f.whole("output"), ..Tokens::default() },
-            outcome: f.get("error").map_or(Outcome::Ok, Outcome::Error),
-            ..Request::default()
-        }),
-        Some(hit @ ("hit" | "miss")) => Event::Cache(Cache {
-            ts: Some(ts),
-            provider: name("provider"),
-            hit: hit == "hit",
-            saved_cost: dollars("saved"),
-            ..Cache::default()
-        }),
-        Some(allowed) => Event::RateLimit(RateLimit {
-            ts: Some(ts),
-            provider: name("provider"),
-            key: name("key"),
-            allowed: allowed == "allowed",
-            ..RateLimit::default()
-        }),
-    };
-    collector.record(&event);
 }
 
 fn shown(answer: &Answer) -> String {
