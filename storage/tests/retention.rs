@@ -5,9 +5,10 @@ use std::fs;
 use std::path::PathBuf;
 
 use ax_storage::Store;
+use ax_storage::bucket::Measure;
 use ax_storage::event::{CostSource, Event, Request};
 use ax_storage::query::QueryError;
-use ax_storage::query::plan::{Filter, Plan};
+use ax_storage::query::plan::{Filter, Kinds, Label, Plan};
 use ax_storage::retention::{Clocks, Part, Removed, Retention};
 use ax_storage::row::Batch;
 use ax_storage::time::{DAY_MS, HOUR_MS, TimeRange, Timestamp, Zone};
@@ -88,6 +89,28 @@ fn late_events_go_where_their_time_is_still_kept() {
     assert_eq!(requests(&store, TimeRange::ALL).0, 365 * 24 + 3);
     assert_eq!(requests(&store, TimeRange::new(at(200 * 24), at(201 * 24))).0, 25);
     assert_eq!(store.verify(&mut |_| ()).unwrap().problems, []);
+}
+
+/// Days by user keep latency apart from everything else.
+#[test]
+fn a_measure_that_is_asked_for_twice_is_answered_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 0);
+    let mut batch = Batch::default();
+    let latency = Some(std::time::Duration::from_millis(3));
+    let event = Event::Request(Request { provider: "claude", user: "alice", latency, ..Request::default() });
+    batch.push(&event, at(1), CostSource::Recorded, "");
+    store.import().add(&mut batch, 1, None).unwrap();
+    store.tick(at(40 * 24)).unwrap();
+    store.retain(at(40 * 24), Clocks::Trusted).unwrap().unwrap();
+
+    let measures = vec![Measure::Latency, Measure::Cost, Measure::Latency];
+    let filter = Filter::In(Label::User, vec!["alice".into()]);
+    let day = Plan::new(TimeRange::new(at(0), at(24)), Zone::utc());
+    let plan = Plan { kinds: Kinds::REQUESTS, measures, filter, sums_only: true, ..day };
+    let all = store.run(&plan).unwrap().all;
+    let [first, _, third] = all.stats.as_slice() else { panic!("{all:?}") };
+    assert_eq!((first.count, first.sum, first), (1, 3_000, third));
 }
 
 #[test]

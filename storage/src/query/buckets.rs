@@ -309,7 +309,7 @@ impl Gathering<'_, '_> {
 
     fn add_detail(&mut self, view: &DetailView<'_>, mut labels: Labels, step: usize) -> Result<(), Problem> {
         let needed = self.conditions.labels(Kind::Request, self.plan);
-        let latency_at = self.cells.measures.iter().position(|m| *m == Measure::Latency);
+        let latency = self.cells.measures.contains(&Measure::Latency);
         let mut users = view.users();
         while let Some(user) = users.next()? {
             labels[Label::User as usize] = self.store_name(needed, Label::User, user.user)?;
@@ -322,12 +322,11 @@ impl Gathering<'_, '_> {
             }
             // Latency is kept by user only; the route sees to it that no model is asked for then.
             labels[Label::Model as usize] = 0;
-            if let Some(at) = latency_at
+            if latency
                 && user.latencies > 0
                 && let Some(cell) = self.cell(Kind::Request, &labels, step)?
             {
-                let stat = user.latency_stat()?;
-                self.cells.stat(cell, at).merge(&stat);
+                self.merge_stat(cell, Measure::Latency, &user.latency_stat()?);
                 if self.quantile() == Some(Measure::Latency) {
                     let histogram = user.latency()?;
                     self.cells.distributions.add(cell, &histogram).map_err(Damaged::from)?;
