@@ -21,11 +21,13 @@ fn at(hours: u64) -> Timestamp {
 }
 
 fn import(store: &Store, hours: impl Iterator<Item = u64>) {
+    import_at(store, hours.map(at));
+}
+
+fn import_at(store: &Store, times: impl Iterator<Item = Timestamp>) {
     let mut batch = Batch::default();
-    for hour in hours {
-        let event = Event::Request(Request { provider: "claude", ..Request::default() });
-        batch.push(&event, at(hour), CostSource::Recorded, "");
-    }
+    let event = Event::Request(Request { provider: "claude", ..Request::default() });
+    times.for_each(|ts| batch.push(&event, ts, CostSource::Recorded, ""));
     store.import().add(&mut batch, 1, None).unwrap();
 }
 
@@ -111,6 +113,21 @@ fn a_measure_that_is_asked_for_twice_is_answered_twice() {
     let all = store.run(&plan).unwrap().all;
     let [first, _, third] = all.stats.as_slice() else { panic!("{all:?}") };
     assert_eq!((first.count, first.sum, first), (1, 3_000, third));
+}
+
+/// No file is left that says when such an event was: the provider's own times have to.
+#[test]
+fn a_late_event_of_a_day_whose_events_are_gone_counts_where_it_belongs() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = store(dir.path(), 5);
+    let now = at(20 * 24);
+    store.tick(now).unwrap();
+    store.retain(now, Clocks::Trusted).unwrap().unwrap();
+    assert_eq!(folders(&store).len(), 0);
+    let last = at(5 * 24 - 1);
+    import_at(&store, [last.plus_ms(HOUR_MS / 2)].into_iter());
+    let until = |minutes: u64| requests(&store, TimeRange::new(at(0), last.plus_ms(minutes * 60_000))).0;
+    assert_eq!([until(0), until(10), until(30), until(31), until(90)], [119, 120, 120, 121, 121]);
 }
 
 #[test]

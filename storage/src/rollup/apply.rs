@@ -18,8 +18,9 @@ use crate::time::{Tier, TimeRange, Timestamp};
 /// Name that stands for everything beyond a bound.
 pub const OTHER: &str = "(other)";
 
-/// A provider's last event time need not be exact while its events are in journals or segments, whose
-/// own times are: so a pass a minute leaves that table alone. The close of the hour makes it exact.
+/// A provider's last event time need not be exact for events of hours that are not closed: journals or
+/// segments hold these, and have exact times of their own. So a pass a minute leaves that table alone;
+/// the close of the hour makes it exact. Nothing would for later events of a closed hour.
 const SPAN_SLACK_MS: u64 = 3_600_000;
 
 /// All tables that events change, open for writing.
@@ -85,12 +86,15 @@ impl<'t> Tiers<'t> {
             }
             writers.of(Table::Tier(tier))?.add(names.get(provider), range, bucket)
         })?;
+        let hours_closed_to = self.closed_to(Table::DistHour)?;
         let of_hours = self.wanted(Table::DistHour)?;
         let of_days = self.wanted(Table::DistDay)?;
         let details = self.wanted(Table::DetailDay)?;
         self.apply_dists(names, &ids, rows, of_hours, of_days)?;
         self.apply_details(names, &ids, rows, details)?;
-        self.note_providers(names, rows, SPAN_SLACK_MS)
+        let (closed, open) = rows.split_at(rows.partition_point(|row| row.ts < hours_closed_to));
+        self.note_providers(names, closed, 0)?;
+        self.note_providers(names, open, SPAN_SLACK_MS)
     }
 
     /// Adds the sorted `rows` to the distributions of the hours and days that begin in the ranges.
