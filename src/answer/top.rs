@@ -6,6 +6,7 @@ use ax_storage::query::plan::{Filter, Label, Plan};
 use ax_storage::query::series::{Aggregate, Group, Series};
 
 use super::Run;
+use super::Value;
 use super::board::{self, Board};
 use crate::metric::Aggregation;
 use crate::query::planner::{Node, Question};
@@ -52,9 +53,9 @@ fn ranked(question: &Question, series: &[Series], count: usize, bottom: bool) ->
     if order.len() <= count {
         return None;
     }
-    let value = |key: &usize| board.value(&Node::Select(0), *key, None);
+    let values: Vec<Value> = (0..board.keys.len()).map(|key| board.value(&Node::Select(0), key, None)).collect();
     order.sort_by(|a, b| {
-        let (x, y) = (value(a), value(b));
+        let (x, y) = (values[*a], values[*b]);
         let unknown = x.number().is_none().cmp(&y.number().is_none());
         unknown.then(if bottom { x.order(y) } else { y.order(x) }).then_with(|| board.keys[*a].cmp(&board.keys[*b]))
     });
