@@ -23,6 +23,7 @@ impl Default for Stat {
 
 impl Stat {
     /// Adds one value.
+    #[inline]
     pub fn add(&mut self, value: u64) {
         self.count += 1;
         self.sum += u128::from(value);
@@ -32,6 +33,7 @@ impl Stat {
     }
 
     /// Adds one value to count and sum only.
+    #[inline]
     pub(crate) fn add_sum(&mut self, value: u64) {
         self.count += 1;
         self.sum += u128::from(value);

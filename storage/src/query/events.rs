@@ -23,6 +23,8 @@ use crate::time::{DAY_MS, TimeRange, Timestamp, Zone};
 
 /// Events of journals held at once; more of them are read in several passes.
 const JOURNAL_ROWS_MAX: usize = 250_000;
+/// So many groups of a block are looked at for the newest events before the rest of it: mostly they are there.
+const GROUPS_FIRST: usize = 4;
 
 type Each<'a> = dyn FnMut(&Names, &Row) -> ControlFlow<()> + 'a;
 
@@ -255,21 +257,28 @@ fn offer_segment(
         if !best.takes(info.max_ts) {
             return;
         }
-        batch.rows.clear();
-        if let Err(error) = segment.rows(block, &mut scratch, &mut batch) {
-            note(missing, format!("{} events: {error}", info.rows));
-            continue;
-        }
-        filter.reset(&batch.names);
-        for row in batch.rows.iter().rev() {
-            if !best.takes(row.ts) {
+        // Its last events may do; only if not it is read as a whole.
+        let some = info.groups().saturating_sub(GROUPS_FIRST);
+        for groups in [some..info.groups(), 0..some] {
+            batch.rows.clear();
+            if let Err(error) = segment.rows_of(block, groups, &mut scratch, &mut batch) {
+                note(missing, format!("{} events: {error}", info.rows));
                 break;
             }
-            if filter.matches(&batch.names, row) {
-                best.offer(&batch.names, row);
+            filter.reset(&batch.names);
+            for row in batch.rows.iter().rev() {
+                if !best.takes(row.ts) {
+                    break;
+                }
+                if filter.matches(&batch.names, row) {
+                    best.offer(&batch.names, row);
+                }
+            }
+            best.trim();
+            if batch.rows.first().is_some_and(|earliest| !best.takes(earliest.ts)) {
+                break;
             }
         }
-        best.trim();
     }
 }
 

@@ -23,6 +23,7 @@ use bitpacking::{BitPacker, BitPacker8x};
 use crate::raw::footer::Bounds;
 use crate::raw::scan::GROUP_ROWS;
 use crate::raw::schema::ABSENT;
+use crate::raw::wide::wide;
 use crate::raw::wire::{Cursor, put_varint};
 
 const DELTA: u8 = 1;
@@ -273,7 +274,11 @@ impl Chunk {
         let head = &self.groups[group];
         let packed = &bytes[head.packed as usize..];
         if head.width <= 32 && rows == GROUP_ROWS && !self.nullable && !self.delta {
-            return self.decode_plain(head, packed, out);
+            let words = unpack_words(packed, head.width);
+            let start = head.reference.wrapping_mul(self.factor).wrapping_add(self.base);
+            let factor = self.factor;
+            scale(start, factor, &words, out);
+            return for_patches(head, packed, rows, |i, high| out[i] = out[i].wrapping_add(high.wrapping_mul(factor)));
         }
         unpack(packed, head.width, rows, out);
         for_patches(head, packed, rows, |i, high| out[i] |= high);
@@ -296,21 +301,19 @@ impl Chunk {
             };
         }
     }
+}
 
-    /// The usual case, apart so that the loops become vector code.
-    fn decode_plain(&self, head: &Head, packed: &[u8], out: &mut Group) {
-        let words = unpack_words(packed, head.width);
-        let start = head.reference.wrapping_mul(self.factor).wrapping_add(self.base);
-        if self.factor == 1 {
-            out.iter_mut().zip(&words).for_each(|(n, &w)| *n = start.wrapping_add(w.into()));
-        } else if let Ok(factor) = u32::try_from(self.factor) {
+wide! {
+    /// `start + factor * word`.
+    fn scale(start: u64, factor: u64, words: &[u32; GROUP_ROWS], out: &mut Group) {
+        if factor == 1 {
+            out.iter_mut().zip(words).for_each(|(n, &w)| *n = start.wrapping_add(w.into()));
+        } else if let Ok(factor) = u32::try_from(factor) {
             let factor = u64::from(factor);
-            out.iter_mut().zip(&words).for_each(|(n, &w)| *n = start.wrapping_add(u64::from(w).wrapping_mul(factor)));
+            out.iter_mut().zip(words).for_each(|(n, &w)| *n = start.wrapping_add(u64::from(w).wrapping_mul(factor)));
         } else {
-            let factor = self.factor;
-            out.iter_mut().zip(&words).for_each(|(n, &w)| *n = start.wrapping_add(u64::from(w).wrapping_mul(factor)));
+            out.iter_mut().zip(words).for_each(|(n, &w)| *n = start.wrapping_add(u64::from(w).wrapping_mul(factor)));
         }
-        for_patches(head, packed, GROUP_ROWS, |i, high| out[i] = out[i].wrapping_add(high.wrapping_mul(self.factor)));
     }
 }
 

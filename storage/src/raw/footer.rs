@@ -1,5 +1,6 @@
 //! The end of a segment: where its events come from, its names, and what each block holds where.
 
+use crate::raw::scan::GROUP_ROWS;
 use crate::raw::schema::{ABSENT, Column, Kind};
 use crate::raw::segment::Dictionary;
 use crate::raw::wire::{Cursor, put_varint};
@@ -114,6 +115,11 @@ pub(super) struct ColumnInfo {
 }
 
 impl BlockInfo {
+    /// Groups of [`GROUP_ROWS`] in it.
+    pub fn groups(&self) -> usize {
+        self.rows.div_ceil(GROUP_ROWS)
+    }
+
     /// The bounds of a column; those of its default value when the block does not store it.
     pub fn bounds(&self, column: Column) -> Bounds {
         self.stored(column).map_or(Bounds::constant(column.default_value()), |c| c.bounds)

@@ -53,7 +53,13 @@ fn count(
     let mut census = Census::new(names);
     for (segment, ids) in segments.iter().zip(ids) {
         for block in 0..segment.blocks().len() {
-            segment.each_row(block, scratch, |id| ids[id as usize], |row, _| census.add(&row))?;
+            segment.each_row(
+                block,
+                0..segment.blocks()[block].groups(),
+                scratch,
+                |id| ids[id as usize],
+                |row, _| census.add(&row),
+            )?;
         }
     }
     Ok(census.numbering())
@@ -138,6 +144,7 @@ impl<'a> Cursor<'a> {
         let (ids, rows, event_ids, ends) = (self.ids, &mut self.rows, &mut self.event_ids, &mut self.ends);
         self.segment.each_row(
             block,
+            0..self.segment.blocks()[block].groups(),
             scratch,
             |id| ids[id as usize],
             |mut row, event_id| {

@@ -18,6 +18,7 @@ mod seal;
 mod segment;
 #[cfg(test)]
 mod tests;
+mod wide;
 mod wire;
 mod writer;
 

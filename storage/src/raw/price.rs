@@ -27,6 +27,10 @@ use crate::raw::wire::{Cursor, put_varint};
 
 /// Token classes that do not overlap, each with its own price.
 pub(super) const CLASSES: usize = 6;
+/// Input that was neither read from nor written to a cache.
+pub(super) const INPUT: usize = 0;
+/// Output without reasoning.
+pub(super) const OUTPUT: usize = 4;
 /// Rows a price is judged by.
 const SAMPLE_ROWS: usize = 24;
 /// Of these, so many must come out right.
@@ -59,11 +63,17 @@ pub(super) fn classes([input, cached, write, hour, output, reasoning]: [u64; CLA
 }
 
 /// Prices of one key in units of 1 / scale nano-dollars a token.
-type Prices = [u64; CLASSES];
+pub(super) type Prices = [u64; CLASSES];
+
+/// `tokens * prices`.
+#[inline]
+pub(super) fn product(tokens: &[u64; CLASSES], prices: &Prices) -> u64 {
+    tokens.iter().zip(prices).fold(0, |sum, (t, p)| sum.wrapping_add(t.wrapping_mul(*p)))
+}
 
 /// `round(tokens * prices / scale)`.
 fn predict(tokens: &[u64; CLASSES], prices: &Prices, scale: u64) -> u64 {
-    let sum = tokens.iter().zip(prices).fold(0u64, |sum, (t, p)| sum.wrapping_add(t.wrapping_mul(*p)));
+    let sum = product(tokens, prices);
     if scale == 1 { sum } else { half_even(sum, scale) }
 }
 
@@ -78,74 +88,46 @@ pub(super) struct Table {
     scale: u64,
     /// Sorted by key.
     keys: Vec<Key>,
-    /// Prices by class, then by entry; one more entry at the end is all zero.
-    prices: [Vec<u64>; CLASSES],
-    /// By `2 * series + failed`: the first entry of that series, or the zero one.
+    /// In the same order.
+    prices: Vec<Prices>,
+    /// By `2 * series + failed`: the first entry of that series, or the end.
     first: Vec<u32>,
-    /// The same for the entry of service tier `of_tier`, as far as it was asked for.
+    /// Likewise the prices in service tier `of_tier`, when one was asked for.
     of_tier: Option<u64>,
-    slots: Vec<u32>,
-}
-
-/// Entries of one service tier.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Slots<'a> {
-    entries: &'a [u32],
-    zero: u32,
-}
-
-impl Slots<'_> {
-    /// The entry for a series below 2^32 and success or failure.
-    #[inline]
-    pub(super) fn entry(self, series: u64, failed: bool) -> u32 {
-        self.entries.get(2 * series as usize + usize::from(failed)).copied().unwrap_or(self.zero)
-    }
+    slots: Vec<Prices>,
 }
 
 impl Table {
-    /// The entry for `key`: prices of 0 when there is none.
-    pub(super) fn entry(&self, key: Key) -> u32 {
+    /// The prices for `key`, all 0 when there are none.
+    pub(super) fn prices_of(&self, key: Key) -> &Prices {
+        const NOTHING: &Prices = &[0; CLASSES];
         let slot = 2 * key.series as usize + usize::from(key.failed);
-        let zero = self.keys.len() as u32;
-        let mut entry = self.first.get(slot).copied().unwrap_or(zero);
+        let first = self.first.get(slot).map_or(self.keys.len(), |first| *first as usize);
         // Service tiers are nearly always one a series.
-        while let Some(found) = self.keys.get(entry as usize) {
+        for (found, prices) in self.keys[first..].iter().zip(&self.prices[first..]) {
             if *found == key {
-                return entry;
+                return prices;
             }
             if found.series != key.series || found.failed != key.failed {
-                return zero;
+                break;
             }
-            entry += 1;
         }
-        zero
+        NOTHING
     }
 
-    /// The entries of service tier `tier`, found once a block.
-    pub(super) fn slots(&mut self, tier: u64) -> Slots<'_> {
+    /// Prices in service tier `tier` by `2 * series + failed`; those beyond the end are 0. Found once a block.
+    pub(super) fn slots(&mut self, tier: u64) -> &[Prices] {
         if self.of_tier != Some(tier) {
-            let slot = |at: u32| self.entry(Key { series: at / 2, failed: at % 2 == 1, tier: tier as u32 });
+            let slot = |at: u32| *self.prices_of(Key { series: at / 2, failed: at % 2 == 1, tier: tier as u32 });
             self.slots = (0..self.first.len() as u32).map(slot).collect();
             self.of_tier = Some(tier);
         }
-        Slots { entries: &self.slots, zero: self.keys.len() as u32 }
+        &self.slots
     }
 
     /// What `tokens` cost under `key`.
     pub(super) fn predict(&self, key: Key, tokens: &[u64; CLASSES]) -> u64 {
-        let entry = self.entry(key) as usize;
-        predict(tokens, &std::array::from_fn(|class| self.prices[class][entry]), self.scale)
-    }
-
-    /// Adds tokens of one class times the prices of the rows' entries to their sums.
-    pub(super) fn add_class(&self, class: usize, entries: &[u32], tokens: &[u64], sums: &mut [u64]) {
-        let prices = &self.prices[class];
-        if prices.iter().all(|p| *p == 0) {
-            return;
-        }
-        for ((sum, &entry), tokens) in sums.iter_mut().zip(entries).zip(tokens) {
-            *sum = sum.wrapping_add(tokens.wrapping_mul(prices[entry as usize]));
-        }
+        predict(tokens, self.prices_of(key), self.scale)
     }
 
     /// Turns sums into nano-dollars.
@@ -166,7 +148,7 @@ impl Table {
 
     fn push(&mut self, key: Key, prices: &Prices) {
         self.keys.push(key);
-        self.prices.iter_mut().zip(prices).for_each(|(list, p)| list.push(*p));
+        self.prices.push(*prices);
     }
 
     fn index(&mut self) {
@@ -177,16 +159,15 @@ impl Table {
         for (i, key) in self.keys.iter().enumerate().rev() {
             self.first[2 * key.series as usize + usize::from(key.failed)] = i as u32;
         }
-        self.prices.iter_mut().for_each(|list| list.push(0));
     }
 
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, self.scale);
         put_varint(out, self.keys.len() as u64);
-        for (i, key) in self.keys.iter().enumerate() {
+        for (key, prices) in self.keys.iter().zip(&self.prices) {
             put_varint(out, 2 * u64::from(key.series) + u64::from(key.failed));
             put_varint(out, key.tier.into());
-            self.prices.iter().for_each(|list| put_varint(out, list[i]));
+            prices.iter().for_each(|price| put_varint(out, *price));
         }
     }
 
@@ -197,7 +178,7 @@ impl Table {
             return None;
         }
         self.keys.clear();
-        self.prices.iter_mut().for_each(Vec::clear);
+        self.prices.clear();
         for _ in 0..c.count(2 + CLASSES)? {
             let slot = c.varint()?;
             let key = Key { series: u32::try_from(slot / 2).ok()?, failed: slot % 2 == 1, tier: c.varint_u32()? };

@@ -1,8 +1,10 @@
 //! Whole events out of a block.
 
+use std::ops::Range;
+
 use crate::event::{CostSource, Tokens};
-use crate::raw::scan::{BlockReader, Scratch};
-use crate::raw::schema::{Column, FAILED, Kind, OK};
+use crate::raw::scan::{BlockReader, GROUP_ROWS, Scratch};
+use crate::raw::schema::{Column, ColumnSet, FAILED, Kind, OK};
 use crate::raw::segment::{Dictionary, Segment, SegmentError};
 use crate::row::{Batch, Body, CacheRow, Maybe, NameId, Names, RateRow, RequestRow, Row};
 use crate::time::Timestamp;
@@ -21,22 +23,40 @@ impl Segment {
     /// # Panics
     /// When there is no such block.
     pub fn rows(&self, block: usize, scratch: &mut Scratch, batch: &mut Batch) -> Result<(), SegmentError> {
+        self.rows_of(block, 0..self.blocks()[block].groups(), scratch, batch)
+    }
+
+    /// The same for some of the block's groups of [`GROUP_ROWS`](crate::raw::GROUP_ROWS) events.
+    ///
+    /// # Errors
+    /// As [`Segment::rows`].
+    ///
+    /// # Panics
+    /// When there is no such block.
+    pub fn rows_of(
+        &self,
+        block: usize,
+        groups: Range<usize>,
+        scratch: &mut Scratch,
+        batch: &mut Batch,
+    ) -> Result<(), SegmentError> {
         let mut translation = Translation::new(self.names());
         let Batch { names, rows } = batch;
         let names = std::cell::RefCell::new(names);
-        rows.reserve(self.blocks()[block].rows);
+        rows.reserve(groups.len() * GROUP_ROWS);
         let name = |id: NameId| translation.get(id, &mut names.borrow_mut());
-        self.each_row(block, scratch, name, |mut row, id| {
+        self.each_row(block, groups, scratch, name, |mut row, id| {
             row.event_id = names.borrow_mut().intern(id);
             rows.push(row);
         })
     }
 
-    /// Hands all events of block number `block` and their ids, empty where there is none, to `each`,
-    /// in order of time. `name` says which id a name of the segment gets.
+    /// Hands the events of some groups of block number `block` and their ids, empty where there is none, to
+    /// `each`, in order of time. `name` says which id a name of the segment gets.
     pub(super) fn each_row(
         &self,
         block: usize,
+        groups: Range<usize>,
         scratch: &mut Scratch,
         mut name: impl FnMut(NameId) -> NameId,
         mut each: impl FnMut(Row, &str),
@@ -45,8 +65,13 @@ impl Segment {
         let columns = info.kind.columns();
         let mut reader = self.read(block, columns, scratch)?;
         let mut ids_used = 0;
+        for group in 0..groups.start.min(reader.groups()) {
+            reader.decode(group, ColumnSet::of(&[Column::EventId]));
+            let lengths = reader.values(Column::EventId)[..reader.rows(group)].iter();
+            ids_used = lengths.fold(ids_used, |sum: usize, length| sum.saturating_add(*length as usize));
+        }
         let mut last_ts = 0;
-        for group in 0..reader.groups() {
+        for group in groups.start..groups.end.min(reader.groups()) {
             reader.decode(group, columns);
             self.check(block, &reader, group, &mut last_ts)?;
             for i in 0..reader.rows(group) {

@@ -4,9 +4,10 @@ use crate::event::CostSource;
 use crate::raw::block::{COST_PLAIN, COST_PREDICTED, key, unzigzag};
 use crate::raw::column::{Chunk, Group};
 use crate::raw::footer::{BLOCK_ROWS_MAX, BlockInfo, ColumnInfo};
-use crate::raw::price::{CLASSES, Table, classes};
+use crate::raw::price::{CLASSES, INPUT, OUTPUT, Table, classes, product};
 use crate::raw::schema::{COLUMNS, Column, ColumnSet, OK};
 use crate::raw::segment::{Segment, SegmentError};
+use crate::raw::wide::wide;
 use crate::raw::wire::Cursor;
 
 /// Rows of a group: what is decoded at once. The last group of a block may have fewer.
@@ -270,9 +271,7 @@ impl BlockReader<'_> {
             let values = &mut values[column as usize];
             slot.chunk.decode(&bytes[slot.chunk_at.clone()], group, rows, values);
             let max = self.id_max[column as usize];
-            // Names fewer than 2^63: a value above `max` or its distance to it has the top bit set.
-            let beyond = values[..rows].iter().fold(0, |bits, v| bits | *v | max.wrapping_sub(*v));
-            if max < u64::MAX && beyond >> 63 != 0 {
+            if max < u64::MAX && any_beyond(&values[..rows], max) {
                 values.iter_mut().for_each(|v| *v = (*v).min(max));
                 self.contradicts = true;
             }
@@ -295,32 +294,29 @@ impl BlockReader<'_> {
         let Scratch { values, prices, columns, .. } = &mut *self.scratch;
         let of = |column: Column| &values[column as usize][..rows];
         let constant = |column: Column| columns[column as usize].state == State::Constant;
-        let mut entries = [0u32; GROUP_ROWS];
-        let keys = of(Column::Series).iter().zip(of(Column::Status)).zip(of(Column::ServiceTier));
-        if constant(Column::ServiceTier) {
-            let slots = prices.slots(values[Column::ServiceTier as usize][0]);
-            for (entry, ((series, status), _)) in entries.iter_mut().zip(keys) {
-                *entry = slots.entry(*series, *status != OK);
-            }
-        } else {
-            for (entry, ((series, status), tier)) in entries.iter_mut().zip(keys) {
-                *entry = prices.entry(key(*series, *status, *tier));
-            }
-        }
         let mut sums = [0u64; GROUP_ROWS];
         let plain = CLASS_PARTS.iter().all(|&part| constant(part) && values[part as usize][0] == 0);
-        if plain {
-            // Classes 0 and 4 are then all of input and output.
-            prices.add_class(0, &entries[..rows], of(Column::InputTokens), &mut sums);
-            prices.add_class(4, &entries[..rows], of(Column::OutputTokens), &mut sums);
-        } else {
-            let mut by_class = [[0u64; GROUP_ROWS]; CLASSES];
-            for i in 0..rows {
-                let tokens = classes(TOKEN_COLUMNS.map(|column| values[column as usize][i]));
-                by_class.iter_mut().zip(tokens).for_each(|(list, t)| list[i] = t);
+        let calls = || of(Column::Series).iter().zip(of(Column::Status));
+        let tokens = |i: usize| classes(TOKEN_COLUMNS.map(|column| values[column as usize][i]));
+        if constant(Column::ServiceTier) {
+            let slots = prices.slots(values[Column::ServiceTier as usize][0]);
+            let slot = |(series, status): (&u64, &u64)| slots.get(2 * *series as usize + usize::from(*status != OK));
+            if plain {
+                let tokens = of(Column::InputTokens).iter().zip(of(Column::OutputTokens));
+                for ((sum, call), (input, output)) in sums.iter_mut().zip(calls()).zip(tokens) {
+                    *sum = slot(call).map_or(0, |prices| {
+                        input.wrapping_mul(prices[INPUT]).wrapping_add(output.wrapping_mul(prices[OUTPUT]))
+                    });
+                }
+            } else {
+                for ((i, sum), call) in sums.iter_mut().enumerate().zip(calls()) {
+                    *sum = slot(call).map_or(0, |prices| product(&tokens(i), prices));
+                }
             }
-            for (class, tokens) in by_class.iter().enumerate() {
-                prices.add_class(class, &entries[..rows], tokens, &mut sums);
+        } else {
+            for ((i, sum), (series, status)) in sums.iter_mut().enumerate().zip(calls()) {
+                let key = key(*series, *status, values[Column::ServiceTier as usize][i]);
+                *sum = product(&tokens(i), prices.prices_of(key));
             }
         }
         prices.round(&mut sums[..rows]);
@@ -329,8 +325,18 @@ impl BlockReader<'_> {
             sums.iter_mut().zip(of(Column::CostSource)).filter(|(_, s)| unpriced(**s)).for_each(|(sum, _)| *sum = 0);
         }
         let costs = &mut values[Column::Cost as usize];
-        for (cost, sum) in costs.iter_mut().zip(sums) {
-            *cost = sum.wrapping_add(if corrected { unzigzag(*cost) } else { 0 });
+        if corrected {
+            costs.iter_mut().zip(sums).for_each(|(cost, sum)| *cost = sum.wrapping_add(unzigzag(*cost)));
+        } else {
+            *costs = sums;
         }
+    }
+}
+
+wide! {
+    /// Whether a value is above `max`.
+    fn any_beyond(values: &[u64], max: u64) -> bool {
+        // Names are fewer than 2^63: a value above `max` or its distance to it has the top bit set.
+        values.iter().fold(0, |bits, v| bits | *v | max.wrapping_sub(*v)) >> 63 != 0
     }
 }

@@ -37,10 +37,20 @@ pub(super) struct Left {
     len: usize,
 }
 
+/// All rows in order.
+const EVERY: [u8; GROUP_ROWS] = {
+    let (mut rows, mut row) = ([0; GROUP_ROWS], 0);
+    while row < GROUP_ROWS {
+        rows[row] = row as u8;
+        row += 1;
+    }
+    rows
+};
+
 impl Left {
     /// All `len` rows of a group.
-    pub(super) fn all(len: usize) -> Self {
-        Self { rows: std::array::from_fn(|row| row as u8), len: len.min(GROUP_ROWS) }
+    pub(super) const fn all(len: usize) -> Self {
+        Self { rows: EVERY, len: if len < GROUP_ROWS { len } else { GROUP_ROWS } }
     }
 
     pub(super) const fn len(&self) -> usize {
@@ -63,13 +73,17 @@ impl Left {
 
     #[inline]
     pub(super) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
-        let mut kept = 0;
-        for at in 0..self.len {
+        // As a byte the number of rows kept before a row is an index that needs no check.
+        let mut kept = 0_u8;
+        let mut last = false;
+        for at in 0..self.len.min(GROUP_ROWS) {
             let row = self.rows[at];
-            self.rows[kept] = row;
-            kept += usize::from(keep(row as usize));
+            self.rows[kept as usize] = row;
+            last = keep(row as usize);
+            kept = kept.wrapping_add(u8::from(last));
         }
-        self.len = kept;
+        // Only when all rows are kept does it come round to 0 behind a kept one.
+        self.len = if kept == 0 && last { GROUP_ROWS } else { kept.into() };
     }
 }
 

@@ -124,36 +124,37 @@ impl Tally {
         let keys = self.column.map_or(ONE, |column| reader.values(column));
         let status = reader.values(Column::Status);
         let source = if self.unpriced { reader.values(Column::CostSource) } else { &[1; GROUP_ROWS] };
-        let top = self.calls.len() - 1;
+        // As slices of their own: the loops need not ask again where they lie.
+        let (all_calls, stats) = (self.calls.as_mut_slice(), self.stats.as_mut_slice());
+        let top = all_calls.len() - 1;
         if self.column.is_none() {
             let (mut errors, mut unpriced) = (0, 0);
             for &row in left.rows() {
                 errors += u64::from(status[row as usize] != raw::OK);
                 unpriced += u64::from(source[row as usize] == 0);
             }
-            let calls = &mut self.calls[0];
+            let calls = &mut all_calls[0];
             (calls.requests, calls.errors) = (calls.requests + left.len() as u64, calls.errors + errors);
             calls.unpriced += unpriced;
         } else {
             for &row in left.rows() {
                 let row = row as usize;
                 // Footers are checked: no column has values beyond its names.
-                let calls = &mut self.calls[(keys[row] as usize).min(top)];
+                let calls = &mut all_calls[(keys[row] as usize).min(top)];
                 calls.requests += 1;
                 calls.errors += u64::from(status[row] != raw::OK);
                 calls.unpriced += u64::from(source[row] == 0);
             }
         }
-        let width = self.measures.len();
+        let (width, sums_only) = (self.measures.len(), self.sums_only);
         for (at, &(_, measure)) in self.measures.iter().enumerate() {
             let values = numbers(reader, measure, left, space);
             for &row in left.rows() {
-                let value = values[row as usize];
-                if value == ABSENT {
-                    continue;
+                let (key, value) = (keys[row as usize] as usize, values[row as usize]);
+                if value != ABSENT {
+                    let stat = &mut stats[key.min(top) * width + at];
+                    if sums_only { stat.add_sum(value) } else { stat.add(value) }
                 }
-                let stat = &mut self.stats[(keys[row as usize] as usize).min(top) * width + at];
-                if self.sums_only { stat.add_sum(value) } else { stat.add(value) }
             }
         }
     }
