@@ -351,7 +351,7 @@ impl Context {
     /// When there is something that cannot be used.
     pub(crate) fn store(&self) -> Result<Option<Store>> {
         match Store::open(&self.store_dir()?) {
-            Ok(store) => Ok(Some(store)),
+            Ok(store) => Ok(Some(store.kept_open())),
             Err(OpenError::Missing { .. }) => Ok(None),
             Err(e) => Err(e.into()),
         }

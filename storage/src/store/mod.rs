@@ -51,6 +51,12 @@ impl Store {
         Ok(Self::over(paths, identity))
     }
 
+    /// The same store for one command that asks several questions: see [`Db::kept_open`].
+    #[must_use]
+    pub fn kept_open(self) -> Self {
+        Self { db: self.db.kept_open(), ..self }
+    }
+
     fn over(paths: Paths, identity: Identity) -> Self {
         let db = Db::new(paths.database(), identity.uuid);
         Self { paths, identity, db }

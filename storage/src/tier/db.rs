@@ -7,9 +7,11 @@
 //! redb can panic on a damaged file, so everything inside runs under `catch_unwind`.
 
 use std::cell::Cell;
+use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redb::{
@@ -115,12 +117,32 @@ pub fn in_database() -> bool {
 pub struct Db {
     path: PathBuf,
     uuid: u128,
+    /// What stays open between two snapshots, if anything does; clones share it.
+    kept: Option<Arc<Mutex<Kept>>>,
+}
+
+/// A database that is open to read, and which file it is.
+#[derive(Default)]
+struct Kept(Option<((u64, u64), ReadOnlyDatabase)>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Kept").field(&self.0.as_ref().map(|(file, _)| file)).finish()
+    }
 }
 
 impl Db {
     /// The database of the store `uuid` at `path`. Opens nothing.
     pub fn new(path: PathBuf, uuid: u128) -> Self {
-        Self { path, uuid }
+        Self { path, uuid, kept: None }
+    }
+
+    /// The same, kept open once it was read: for a command that asks several questions one after the
+    /// other. Opening costs dozens of system calls, and what was read stays at hand; a process that lives
+    /// long would only hold memory.
+    #[must_use]
+    pub fn kept_open(self) -> Self {
+        Self { kept: Some(Arc::default()), ..self }
     }
 
     /// The file.
@@ -173,8 +195,20 @@ impl Db {
     }
 
     fn begin_read(&self) -> Result<ReadTransaction, DbError> {
-        let database = self.open_read_only()?;
-        let transaction = database.begin_read().map_err(|e| self.error(e))?;
+        let transaction = match &self.kept {
+            None => self.open_read_only()?.begin_read(),
+            Some(kept) => {
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                // [`Db::rewrite`] may have put another file in its place.
+                let file = fs::identity(&self.path).map_err(|e| self.error(StorageError::from(e)))?;
+                kept.0.take_if(|(opened, _)| *opened != file);
+                match &mut kept.0 {
+                    Some((_, database)) => database.begin_read(),
+                    none => none.insert((file, self.open_read_only()?)).1.begin_read(),
+                }
+            }
+        };
+        let transaction = transaction.map_err(|e| self.error(e))?;
         self.check_meta(&transaction.open_table(META).map_err(|e| self.error(e))?)?;
         Ok(transaction)
     }
@@ -455,6 +489,26 @@ mod tests {
         use redb::ReadableTableMetadata;
         assert_eq!(snapshot.open_table(PROVIDERS).unwrap().len().unwrap(), 1);
         assert_eq!(count(&db), 2);
+    }
+
+    #[test]
+    fn a_database_that_is_kept_open_follows_what_is_committed_and_what_is_put_in_its_place() {
+        let (_dir, db) = db();
+        let kept = db.clone().kept_open();
+        assert!(matches!(kept.snapshot(), Err(DbError::Missing { .. })));
+        (0..200).for_each(|i| put(&db, &format!("provider {i}")).unwrap());
+        let before = kept.snapshot().unwrap();
+        assert_eq!(count(&kept), 200);
+        put(&db, "claude").unwrap();
+        assert_eq!(count(&kept), 201);
+        let file = || fs::identity(db.path()).unwrap();
+        let old = file();
+        db.rewrite().unwrap();
+        assert_ne!(file(), old, "it has another file now");
+        put(&db, "openai").unwrap();
+        assert_eq!(count(&kept), 202);
+        use redb::ReadableTableMetadata;
+        assert_eq!(before.open_table(PROVIDERS).unwrap().len().unwrap(), 200);
     }
 
     #[test]
