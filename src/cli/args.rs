@@ -6,12 +6,13 @@ mod channels;
 mod costs;
 
 use std::ffi::{OsStr, OsString};
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 
 use ax_storage::query::plan::Label;
 
 use crate::metric::Metric;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, ValueHint};
 
 pub(crate) use alerts::{AlertsArgs, AlertsVerb, CheckArgs, HistoryArgs, ListArgs, RuleArgs, SilenceArgs, TestArgs};
 pub(crate) use budgets::{BudgetFails, BudgetsArgs, BudgetsDeleteArgs, BudgetsListArgs, BudgetsSetArgs, BudgetsVerb};
@@ -748,7 +749,11 @@ pub(crate) struct ManArgs {}
 /// # Errors
 /// clap's, which is also how help and version come out.
 pub(crate) fn parse(args: &[OsString]) -> Result<Monitor, clap::Error> {
-    let Tool::Monitor(monitor) = Ax::try_parse_from(args)?.tool;
+    // Taking it apart again would take as long as the parsing did.
+    let mut command = ManuallyDrop::new(command());
+    let mut matches = command.try_get_matches_from_mut(args)?;
+    let ax = Ax::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))?;
+    let Tool::Monitor(monitor) = ax.tool;
     Ok(*monitor)
 }
 
