@@ -4,8 +4,8 @@
 //! is published when it is copied, which is at least what the snapshot says of it. The upkeep's lock keeps
 //! files from going away meanwhile. To restore, copy the directory back; to look into it, name it with `--store`.
 
-use std::fs::{File, FileTimes};
-use std::io::{self, Write};
+use std::fs::FileTimes;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -157,7 +157,7 @@ impl Store {
                 }
             };
             let Some(name) = path.file_name() else { continue };
-            if journal.store_uuid() != self.uuid() || manifest.checkpoint(journal_key(&journal)).retired {
+            if !journal.belongs_to(self.uuid()) || manifest.checkpoint(journal_key(&journal)).retired {
                 continue;
             }
             let end = published(&mut journal).map_err(QueryError::from)?;
@@ -191,7 +191,7 @@ impl Store {
         let id = paths.store_id();
         let modified = std::fs::metadata(self.paths().store_id()).and_then(|m| m.modified()).map_err(error(&id))?;
         let times = FileTimes::new().set_modified(modified);
-        File::options().write(true).open(&id).and_then(|f| f.set_times(times)).map_err(error(&id))
+        fs::open_write(&id).and_then(|f| fs::set_times(&f, times)).map_err(error(&id))
     }
 }
 
@@ -211,7 +211,7 @@ fn published(journal: &mut Reader) -> Result<u64, JournalError> {
 /// Copies at most the first `end` bytes and makes them durable: bytes copied.
 fn copy_file(from: &Path, to: &Path, end: u64) -> Result<u64, BackupError> {
     let source = fs::open_read(from).map_err(error(from))?;
-    let mut copy = fs::create_new(to).map_err(error(to))?;
+    let copy = fs::create_new(to).map_err(error(to))?;
     let mut buffer = vec![0; CHUNK_BYTES];
     let mut at = 0;
     while at < end {
@@ -220,10 +220,10 @@ fn copy_file(from: &Path, to: &Path, end: u64) -> Result<u64, BackupError> {
         if got == 0 {
             break;
         }
-        copy.write_all(&buffer[..got]).map_err(error(to))?;
+        fs::write_all(&copy, &buffer[..got]).map_err(error(to))?;
         at += got as u64;
     }
-    copy.sync_all().map_err(error(to))?;
+    fs::sync_all(&copy).map_err(error(to))?;
     Ok(at)
 }
 

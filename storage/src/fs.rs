@@ -51,7 +51,8 @@ pub(crate) fn step(_: Step<'_>) -> io::Result<()> {
 #[cfg(feature = "faults")]
 pub(crate) use faults::step;
 
-/// Creates a directory that only its owner may enter, with its parents. One that exists is kept.
+/// Creates a directory that only its owner may enter, with its parents. One that exists is kept. What
+/// was made survives a power loss.
 ///
 /// # Errors
 /// What the system says.
@@ -59,10 +60,20 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
     }
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_dir(parent)?;
     step(Step::MakeDir(path))?;
-    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        made => made?,
+    }
     // A hostile umask could have taken more than group and other.
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))?;
+    match sync_dir(parent) {
+        // Outside of the store, a directory may be one that we can write to and not read.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        synced => synced,
+    }
 }
 
 /// Creates a file for reading and writing that only its owner may open; it must not exist.

@@ -4,6 +4,9 @@
 #![expect(dead_code, reason = "tests that use the rest are on their way")]
 
 mod flips;
+mod medium;
+mod power;
 mod scenario;
 mod steps;
 mod support;
+mod witness;

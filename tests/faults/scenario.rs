@@ -25,7 +25,7 @@ const BATCHES: u64 = 2;
 /// Events the first recorder records, and the second.
 const RECORDED: [u64; 2] = [40, 25];
 /// Long after everything.
-const LATE: u64 = START + 40 * DAY_MS;
+pub(crate) const LATE: u64 = START + 40 * DAY_MS;
 
 pub(crate) fn at(ms: u64) -> Timestamp {
     Timestamp::from_millis(ms)

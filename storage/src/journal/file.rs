@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
 use crate::fs::{self, Step};
-use crate::journal::DropReason;
 use crate::journal::fork::Owned;
 use crate::journal::format::{DROPS_AT, END_AT, HEADER_BYTES, Header, pair};
-use crate::paths::utc_day_name;
+use crate::journal::{DropReason, JournalId};
+use crate::paths::{parse_utc_day, utc_day_name};
+use crate::time::Timestamp;
 
 /// What a recorder sets aside for a file at first, and what a recording thread sets aside.
 pub(crate) const FIRST_PIECE_BYTES: u32 = 256 << 10;
@@ -33,8 +34,7 @@ impl OwnFile {
     pub(crate) fn create(dir: &Path, header: Header, drops: &[u64; DropReason::COUNT]) -> io::Result<Self> {
         allowed(u64::from(HEADER_BYTES))?;
         fs::create_dir(dir)?;
-        let (id, day) = (header.id, utc_day_name(header.created));
-        let name = format!("{day}-{:032x}-{:06}.axj", id.recorder, id.sequence);
+        let name = file_name(&header);
         let (temporary, path) = (dir.join(format!(".{name}.new")), dir.join(name));
         let made = fs::create_new(&temporary).and_then(|file| {
             let file = Owned::new(file);
@@ -80,6 +80,22 @@ impl OwnFile {
         let _ = fs::set_len(&self.file, u64::from(end));
         true
     }
+}
+
+/// The name of a journal.
+fn file_name(header: &Header) -> String {
+    let JournalId { recorder, sequence } = header.id;
+    format!("{}-{recorder:032x}-{sequence:06}.axj", utc_day_name(header.created))
+}
+
+/// What a journal's name says: its identity and the day on which it was made.
+pub(crate) fn parse_file_name(path: &Path) -> Option<(JournalId, Timestamp)> {
+    let name = path.file_name()?.to_str()?;
+    let (rest, sequence) = name.strip_suffix(".axj")?.rsplit_once('-')?;
+    let (day, recorder) = rest.rsplit_once('-')?;
+    let id = JournalId { recorder: u128::from_str_radix(recorder, 16).ok()?, sequence: sequence.parse().ok()? };
+    let created = parse_utc_day(day)?;
+    (file_name(&Header { id, store_uuid: 0, created }) == name).then_some((id, created))
 }
 
 /// Sets space aside in an open file, so that the medium refuses now and not when a page is written.
@@ -163,6 +179,20 @@ pub(crate) fn can_be_mapped(dir: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_says_whose_file_it_is() {
+        let id = JournalId { recorder: 0xabc, sequence: 1_234_567 };
+        let created = Timestamp::from_millis(1_762_768_800_000);
+        let name = file_name(&Header { id, store_uuid: 7, created });
+        assert_eq!(name, "2025-11-10-00000000000000000000000000000abc-1234567.axj");
+        assert_eq!(parse_file_name(&Path::new("journal").join(&name)), Some((id, created.utc_day())));
+        for other in
+            ["2025-11-10-abc-1234567.axj", "2025-11-10-00000000000000000000000000000abc-+23456.axj", "x.axj", ""]
+        {
+            assert_eq!(parse_file_name(Path::new(other)), None, "{other}");
+        }
+    }
 
     #[test]
     fn pieces_double_and_fill_the_file() {

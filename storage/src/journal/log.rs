@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use crate::clock::{Clock, Stopwatch, SystemClock};
+use crate::fs;
 use crate::journal::format::{FILE_BYTES_MAX, Header};
 use crate::journal::{DropReason, Drops, JournalId};
 use crate::time::{DAY_MS, Timestamp};
@@ -129,6 +130,13 @@ impl Setup {
     pub(crate) fn not_durable(&self, cause: &io::Error) -> io::Error {
         let dir = self.options.journal_dir.display();
         io::Error::new(cause.kind(), format!("cannot make the journals in {dir} durable: {cause}"))
+    }
+
+    /// Makes the names of new files durable. The store's own directory too: who made the store a moment
+    /// ago, another process perhaps, may not have come to that.
+    pub(crate) fn sync_names(&self) -> io::Result<()> {
+        let dirs = self.options.journal_dir.ancestors().take(2).filter(|dir| !dir.as_os_str().is_empty());
+        dirs.into_iter().try_for_each(fs::sync_dir)
     }
 
     /// The largest size of a file: whole slots behind the header.

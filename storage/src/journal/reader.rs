@@ -7,7 +7,8 @@
 //! Where the next frame is missing, the owner's lock decides. While he lives it is "not yet". When
 //! he is dead (a shared lock can be had) all that will ever come is there: the reader looks again,
 //! then walks on slot by slot to the all-zero tail, because a killed thread leaves a hole and a
-//! power loss may take a page and leave the next.
+//! power loss may take a page and leave the next. If that page was the header, which is all zeros then,
+//! the file's name says whose frames follow.
 
 use std::fs::File;
 use std::io;
@@ -16,6 +17,7 @@ use std::sync::atomic::{Ordering, fence};
 
 use crate::fs;
 use crate::journal::crc::Crc;
+use crate::journal::file::parse_file_name;
 use crate::journal::format::{
     BadHeader, DROPS_AT, END_AT, FILE_BYTES_MAX, FRAME_HEAD_BYTES, FRAME_SLOTS_MAX, HEADER_BYTES, HEADER_USED_BYTES,
     Header, LAST_NAME_AT, SLOT_BYTES, frame_seed, slots_of, u32_at, unpair,
@@ -23,7 +25,7 @@ use crate::journal::format::{
 use crate::journal::frame::{Frame, Malformed, decode, is_name};
 use crate::journal::learn::Learnt;
 use crate::journal::look::{Look, SLOT, look, read_up_to, valid_len};
-use crate::journal::pass::{Pass, Progress, UnknownId};
+use crate::journal::pass::{Gap, Pass, Progress, UnknownId};
 use crate::journal::{DropReason, JournalError, JournalId};
 use crate::row::Batch;
 use crate::time::Timestamp;
@@ -50,6 +52,8 @@ pub struct Reader {
     path: PathBuf,
     file: File,
     header: Header,
+    /// The header was lost with the power; `header` is what the name tells, the store is not known.
+    headless: bool,
     seed: Crc,
     /// The owner was seen dead, which he stays.
     dead: bool,
@@ -80,11 +84,17 @@ impl Reader {
         let file = fs::open_read(path).map_err(io)?;
         let mut start = vec![0; HEADER_BYTES as usize];
         let got = read_up_to(&file, &mut start, 0).map_err(io)?;
-        let header = Header::decode(&start[..got]).map_err(|bad| refuse(path, bad))?;
+        let (header, headless) = match (Header::decode(&start[..got]), header_of_name(path)) {
+            (Ok(header), _) => (header, false),
+            // It was written before the file got its name, so an owner who lives has one.
+            (Err(BadHeader::Magic), Some(header)) if is_zero(&start[..got]) && is_free(&file) => (header, true),
+            (Err(bad), _) => return Err(refuse(path, bad)),
+        };
         Ok(Self {
             path: path.to_owned(),
             file,
             header,
+            headless,
             seed: frame_seed(header.id),
             dead: false,
             learnt: Learnt::default(),
@@ -103,9 +113,9 @@ impl Reader {
         self.header.id
     }
 
-    /// The store it belongs to.
-    pub fn store_uuid(&self) -> u128 {
-        self.header.store_uuid
+    /// Whether it is one of this store's, as far as it can tell.
+    pub fn belongs_to(&self, store_uuid: u128) -> bool {
+        self.headless || self.header.store_uuid == store_uuid
     }
 
     /// When it was created.
@@ -160,6 +170,7 @@ impl Reader {
         max_events: u64,
         into: &mut Batch,
     ) -> Result<Progress, JournalError> {
+        let lost_header = self.headless && from == 0;
         let from = from.max(u64::from(HEADER_BYTES));
         if !from.is_multiple_of(u64::from(SLOT_BYTES)) || from > u64::from(FILE_BYTES_MAX) {
             let what = "an offset inside a slot was asked for".to_owned();
@@ -169,6 +180,9 @@ impl Reader {
             self.learn(from)?;
         }
         let mut pass = Pass::new(from, max_events);
+        if lost_header {
+            pass.progress.gaps.push(Gap { offset: 0, bytes: u64::from(HEADER_BYTES) });
+        }
         let mut limit = self.limit(until)?;
         loop {
             match self.run(&mut pass, limit, into)? {
@@ -440,17 +454,30 @@ impl Reader {
 
     /// A file system without locks says nothing: then he may be alive.
     fn owner_is_dead(&self) -> bool {
-        let got = fs::try_lock_shared(&self.file).unwrap_or(false);
-        if got {
-            // Nobody else asks for an exclusive lock, so keeping it would harm nobody either.
-            let _ = self.file.unlock();
-        }
-        got
+        is_free(&self.file)
     }
 
     fn io(&self, cause: io::Error) -> JournalError {
         JournalError::Io { path: self.path.clone(), cause }
     }
+}
+
+/// Whether nobody holds the lock.
+fn is_free(file: &File) -> bool {
+    let got = fs::try_lock_shared(file).unwrap_or(false);
+    if got {
+        // Nobody else asks for an exclusive lock, so keeping it would harm nobody either.
+        let _ = file.unlock();
+    }
+    got
+}
+
+fn is_zero(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| *byte == 0)
+}
+
+fn header_of_name(path: &Path) -> Option<Header> {
+    parse_file_name(path).map(|(id, created)| Header { id, store_uuid: 0, created })
 }
 
 fn refuse(path: &Path, bad: BadHeader) -> JournalError {

@@ -213,7 +213,7 @@ impl Log for Written {
         let mut done = current.map_or(Ok(()), |own| fs::sync_data(&own.file));
         done = done.and_then(|()| sync_finished(&mut unsynced));
         if new_entries {
-            done = done.and_then(|()| fs::sync_dir(&self.setup.options.journal_dir));
+            done = done.and_then(|()| self.setup.sync_names());
         }
         if done.is_err() {
             let mut state = self.lock();

@@ -223,6 +223,10 @@ impl Store {
         if moved.is_empty() {
             return Ok(false);
         }
+        // Its name neither: who records need not have flushed.
+        if moved.iter().any(|(key, _)| !known.checkpoints.contains_key(key)) {
+            fs::sync_dir(&dir).map_err(|e| io(&dir, e))?;
+        }
         batch.rows.sort_by_key(|row| row.ts);
         let rows = self.db().write(|transaction| {
             let mut manifest = ManifestWriter::open(self.db(), transaction)?;

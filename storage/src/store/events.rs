@@ -22,7 +22,7 @@ impl Store {
         let mut journals = Vec::new();
         for path in list(&self.paths().journal_dir())? {
             match Reader::open(&path) {
-                Ok(journal) if journal.store_uuid() != self.uuid() => {
+                Ok(journal) if !journal.belongs_to(self.uuid()) => {
                     problems.push(format!("{} belongs to another store", path.display()));
                 }
                 Ok(journal) if manifest.checkpoint(journal_key(&journal)).retired => {}

@@ -48,7 +48,7 @@ pub(super) fn check_journals(store: &Store, view: &View<'_>, found: &mut Verific
         };
         let checked = journal.map_err(QueryError::from).and_then(|journal| {
             let file = path.display().to_string();
-            if journal.store_uuid() != store.uuid() {
+            if !journal.belongs_to(store.uuid()) {
                 found.add(file, "", "it belongs to another store", Repair::Restore);
                 return Ok(());
             }

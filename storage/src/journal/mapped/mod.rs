@@ -340,7 +340,7 @@ impl Log for Mapped {
         let mut done = files.iter().try_for_each(|own| fs::sync_data(&own.file));
         done = done.and_then(|()| sync_finished(&mut unsynced));
         if new_entries {
-            done = done.and_then(|()| fs::sync_dir(&self.common.setup.options.journal_dir));
+            done = done.and_then(|()| self.common.setup.sync_names());
         }
         if done.is_err() {
             let mut admin = self.common.lock();

@@ -130,7 +130,8 @@ fn names_and_numbers_come_back() {
     sketch.event(7);
     sketch.finish();
     let (_dir, mut reader) = sketch.reader();
-    assert_eq!((reader.id(), reader.store_uuid()), (ID, 5));
+    assert_eq!(reader.id(), ID);
+    assert!(reader.belongs_to(5) && !reader.belongs_to(6));
     let mut batch = Batch::default();
     let progress = reader.read(0, 10, &mut batch).unwrap();
     assert!(progress.finished && progress.damaged.is_empty() && progress.gaps.is_empty());
@@ -429,4 +430,32 @@ fn a_writer_ahead_of_us_is_never_taken_for_damage() {
         }
         assert_eq!(seen, (0..20_000).collect::<Vec<_>>());
     });
+}
+
+/// The page with the header did not get to the medium, and its name did.
+#[test]
+fn a_header_lost_with_the_power_is_known_by_the_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, other) =
+        (dir.path().join(format!("2025-11-10-{:032x}-000003.axj", ID.recorder)), dir.path().join("x.axj"));
+    let mut sketch = Sketch::named();
+    sketch.event(7);
+    sketch.bytes[..HEAD].fill(0);
+    std::fs::write(&path, &sketch.bytes).unwrap();
+    let owner = own(&path);
+    assert!(matches!(Reader::open(&path), Err(JournalError::Damaged { .. })), "he would have written it");
+    drop(owner);
+    let mut reader = Reader::open(&path).unwrap();
+    assert!(reader.id().recorder == ID.recorder && reader.belongs_to(5) && reader.belongs_to(6));
+    let progress = reader.read(0, 10, &mut Batch::default()).unwrap();
+    assert_eq!((progress.events, progress.finished, progress.gaps.len()), (1, true, 1));
+    assert_eq!(progress.gaps[0], Gap { offset: 0, bytes: HEAD as u64 });
+    std::fs::rename(&path, &other).unwrap();
+    assert!(matches!(Reader::open(&other), Err(JournalError::Damaged { .. })), "nothing says whose it is");
+
+    for bytes in [0, 1, HEAD, 3 * HEAD] {
+        std::fs::write(&path, vec![0; bytes]).unwrap();
+        let progress = Reader::open(&path).unwrap().read(0, 10, &mut Batch::default()).unwrap();
+        assert_eq!((progress.events, progress.finished, progress.damaged), (0, true, vec![]), "{bytes} zeros");
+    }
 }

@@ -31,7 +31,7 @@ fn read_all(dir: &Path) -> (Batch, Vec<Progress>) {
         .iter()
         .map(|path| {
             let mut reader = Reader::open(path).unwrap();
-            assert_eq!(reader.store_uuid(), 77);
+            assert!(reader.belongs_to(77));
             let progress = reader.read(0, u64::MAX, &mut batch).unwrap();
             assert!(progress.damaged.is_empty() && progress.gaps.is_empty(), "{progress:?}");
             progress
