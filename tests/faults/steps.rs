@@ -11,7 +11,7 @@ use ax_storage::journal::JournalKind;
 use crate::scenario::Life;
 use crate::support::{End, Hooked, Page, alone, die, folder, fork, soak};
 
-fn changes(step: Step<'_>) -> bool {
+pub(crate) fn changes(step: Step<'_>) -> bool {
     !matches!(step, Step::Open(_) | Step::Read(_))
 }
 

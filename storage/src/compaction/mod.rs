@@ -115,6 +115,7 @@ impl Store {
     /// See [`CompactError`].
     pub fn compact(&self, now: Timestamp, progress: &mut dyn FnMut(Step)) -> Result<Compaction, CompactError> {
         let lock = self.wait_for_pass(&mut || progress(Step::Waiting))?;
+        self.remove_unfinished()?;
         progress(Step::Upkeep);
         let before = self.figures()?;
         let TickReport { events, sealed_events, removed, problems, .. } = self.pass(&lock, now, Sealing::Everything)?;

@@ -67,11 +67,8 @@ impl Store {
         // Nobody may write to the old one between its reading and its replacing.
         let hold = self.db().hold()?;
         let old = Old::read(self, &mut done.problems);
+        self.remove_unfinished()?;
         let root = self.paths().root();
-        let stale = fs::list_dir(root).map_err(|e| io(root, e))?;
-        for path in stale.into_iter().filter(|p| has_prefix(p, NEW_PREFIX)) {
-            fs::remove_file(&path).map_err(|e| io(&path, e))?;
-        }
         let random = random_u128().map_err(|e| io(root, e))?;
         let temporary = root.join(format!("{NEW_PREFIX}{random:032x}"));
         let new = self.with_database(temporary.clone());
@@ -86,6 +83,14 @@ impl Store {
         done.raw_from = info.raw_from;
         done.complete_from = info.complete_from;
         Ok(done)
+    }
+
+    /// Removes what rebuildings that were killed have left. The caller holds the pass's lock.
+    pub(super) fn remove_unfinished(&self) -> Result<(), CompactError> {
+        let root = self.paths().root();
+        let files = fs::list_dir(root).map_err(|e| io(root, e))?;
+        let mut unfinished = files.iter().filter(|path| has_prefix(path, NEW_PREFIX));
+        unfinished.try_for_each(|path| fs::remove_file(path).map_err(|e| io(path, e)))
     }
 
     /// Fills the new database, which this store stands for.
