@@ -7,6 +7,7 @@ mod kills;
 mod medium;
 mod outage;
 mod power;
+mod processes;
 mod scenario;
 mod steps;
 mod support;

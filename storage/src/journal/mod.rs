@@ -7,6 +7,7 @@ mod file;
 mod fork;
 pub mod format;
 mod frame;
+mod hold;
 mod learn;
 mod log;
 mod look;

@@ -7,7 +7,7 @@
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::clock::Stopwatch;
@@ -18,6 +18,7 @@ use crate::journal::file::{OwnFile, next_piece, set_aside};
 use crate::journal::format::{
     FRAME_HEAD_BYTES, FRAME_SLOTS_MAX, HEADER_BYTES, LAST_NAME_AT, SLOT_BYTES, frame_place, frame_seed, slots_of,
 };
+use crate::journal::hold::{Held, hold, is_interrupted};
 use crate::journal::log::{Backoff, Chore, Log, Refused, Setup};
 
 /// A journal written by system calls.
@@ -66,9 +67,8 @@ impl Written {
         log
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // A panic in here would be ours; the state is changed in single assignments.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Held<'_, State> {
+        hold(&self.state)
     }
 
     /// Does the chore if it is time, outside the lock.
@@ -193,6 +193,9 @@ impl Log for Written {
     }
 
     fn append(&self, sequence: u32, payload: &[u8], name: bool) -> Result<u32, Refused> {
+        if is_interrupted() {
+            return Err(Refused::Dropped(DropReason::Stalled));
+        }
         let offset = self.write(sequence, payload, name)?;
         if !name {
             self.recorded.fetch_add(1, Ordering::Relaxed);
@@ -224,6 +227,10 @@ impl Log for Written {
     }
 
     fn note_drops(&self) {
+        if is_interrupted() {
+            // Noted with the next drop, or at the end of the file.
+            return;
+        }
         let state = self.lock();
         if let Some(own) = state.current.as_ref().map(|c| &c.own).or(state.last.as_ref()) {
             own.note_drops(&self.setup.drops.counts());

@@ -33,6 +33,7 @@ use crate::journal::format::{
     FILE_SLOTS_MAX, FRAME_HEAD_BYTES, HEADER_BYTES, LAST_NAME_AT, SLOT_BYTES, frame_place, offset_of, slots_of,
 };
 use crate::journal::frame::COMPACT_BYTES;
+use crate::journal::hold::{Busy, is_interrupted};
 
 /// In `room`: no more space will come.
 const SHUT: u64 = 1 << 31;
@@ -211,6 +212,7 @@ impl Live {
             }
             if straddler && room & CLAIMED == 0 {
                 watch.stalled();
+                let _busy = Busy::new();
                 // The descriptor is open: the file is not finished before we have set its end.
                 match self.extend(FIRST_PIECE_BYTES, self.fd.load(Ordering::Relaxed)) {
                     // The helper, if it found the space claimed, has gone to sleep.
@@ -218,7 +220,7 @@ impl Live {
                     Extended::Elsewhere => {}
                     Extended::Refused => _ = self.room.fetch_or(SHUT, Ordering::AcqRel),
                 }
-            } else if !waiting.again() {
+            } else if is_interrupted() || !waiting.again() {
                 let _ = self.room.compare_exchange(room, room | SHUT, Ordering::AcqRel, Ordering::Relaxed);
             }
         }

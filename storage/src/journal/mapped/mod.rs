@@ -11,7 +11,7 @@ mod tend;
 use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, TryLockError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
@@ -24,6 +24,7 @@ use crate::journal::DropReason;
 use crate::journal::file::{FIRST_PIECE_BYTES, OwnFile, fill};
 use crate::journal::format::{HEADER_BYTES, SLOT_BYTES, frame_seed, slots_of};
 use crate::journal::frame::Buffer;
+use crate::journal::hold::{Held, hold, is_interrupted, try_hold};
 use crate::journal::log::{Backoff, Log, Refused, Setup};
 use crate::journal::written::sync_finished;
 
@@ -135,22 +136,21 @@ impl Drop for Mapped {
 }
 
 impl Common {
-    fn lock(&self) -> MutexGuard<'_, Admin> {
-        self.admin.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Held<'_, Admin> {
+        hold(&self.admin)
     }
 
     /// The lock for a recording thread, which must come back whatever the holder is doing: it may
     /// be the thread itself, interrupted by a signal whose handler records.
-    fn lock_with_patience(&self) -> Option<MutexGuard<'_, Admin>> {
+    fn lock_with_patience(&self) -> Option<Held<'_, Admin>> {
         let mut waiting = Waiting::default();
-        loop {
-            match self.admin.try_lock() {
-                Ok(admin) => return Some(admin),
-                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) if waiting.again() => {}
-                Err(TryLockError::WouldBlock) => return None,
+        while !is_interrupted() {
+            let admin = try_hold(&self.admin);
+            if admin.is_some() || !waiting.again() {
+                return admin;
             }
         }
+        None
     }
 
     #[inline(always)]
@@ -280,7 +280,10 @@ impl Common {
     /// Where there is no file: one is made when it is time to try again. Never waits.
     #[cold]
     fn without_file(&self) -> Refused {
-        if let Ok(mut admin) = self.admin.try_lock() {
+        if is_interrupted() {
+            return Refused::Dropped(DropReason::Stalled);
+        }
+        if let Some(mut admin) = try_hold(&self.admin) {
             if admin.current.is_none() && admin.refusal.is_none_or(|r| r.left().is_zero()) {
                 self.advance(&mut admin);
             }
