@@ -15,7 +15,7 @@ use ax_storage::row::Batch;
 use ax_storage::time::{DAY_MS, HOUR_MS, Zone};
 
 use crate::scenario::{START, Totals, ask, at, request};
-use crate::support::{Child, End, Page, Random, alone, folder, fork, times};
+use crate::support::{Child, End, Page, Random, alone, folder, fork, seed, times};
 
 const HEAD: u128 = 7;
 /// Events of a batch of the import, and of a recorder's life.
@@ -118,7 +118,7 @@ fn killed_at_random(
 ) {
     let (root, started) = (folder(), Page::new());
     let mut world = World::new(&root.path().join("store"));
-    let (mut random, mut longest, mut killed) = (Random(7), Duration::ZERO, 0);
+    let (mut random, mut longest, mut killed) = (Random(seed()), Duration::ZERO, 0);
     for round in 0..rounds + MEASURED {
         world.rounds = round;
         prepare(&mut world);

@@ -15,7 +15,7 @@ use ax_storage::journal::JournalKind;
 use ax_storage::time::{HOUR_MS, Zone};
 
 use crate::scenario::{START, at};
-use crate::support::{End, Page, Random, alone, folder, fork, times};
+use crate::support::{End, Page, Random, alone, folder, fork, seed, times};
 use crate::witness::{Claim, MINUTE, Writer, check};
 
 /// `EXT4_IOC_SHUTDOWN`, and "without the log".
@@ -120,7 +120,7 @@ impl Drop for Ended<'_> {
 fn power_lost_for_real() {
     alone("outage::power_lost_for_real", || {
         let Some(disk) = Disk::new() else { return };
-        let mut random = Random(3);
+        let mut random = Random(seed());
         let (cycles, mut safe) = (times(20, 500), 0);
         for cycle in 0..cycles {
             let page = Page::new();

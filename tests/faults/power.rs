@@ -12,7 +12,7 @@ use ax_storage::time::{DAY_MS, HOUR_MS, Zone};
 
 use crate::medium::{Cut, Luck, Medium};
 use crate::scenario::{LATE, START, at};
-use crate::support::{alone, folder, times};
+use crate::support::{alone, folder, seed, times};
 use crate::witness::{BATCH, Checked, Claim, MINUTE, Writer, check};
 
 /// A life of a store under observation.
@@ -101,7 +101,7 @@ fn lose_power(kind: JournalKind, states: u64) {
         while let Some((place, cut)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, cuts.get(n)?)))
         {
             for turn in 0..each {
-                if let Err(what) = try_state(cut, place as u64, turn) {
+                if let Err(what) = try_state(cut, seed() << 32 | place as u64, turn) {
                     failed.push(format!("cut {place}, state {turn}: {what}\n{:#?}\n{:?}", cut.claim, cut.unsynced()));
                     break;
                 }

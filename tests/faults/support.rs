@@ -49,6 +49,11 @@ pub(crate) fn times(ci: u64, large: u64) -> u64 {
     }
 }
 
+/// Where random numbers begin: the same at each run, or as `AX_SEED` says.
+pub(crate) fn seed() -> u64 {
+    std::env::var("AX_SEED").ok().and_then(|v| v.parse().ok()).unwrap_or(7)
+}
+
 /// A folder in memory where there is such a thing: stores sync a lot.
 pub(crate) fn folder() -> tempfile::TempDir {
     tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
