@@ -1,5 +1,6 @@
 //! One bit wrong anywhere in a store: an answer is right, says what is missing, or is an error.
 
+use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::ops::ControlFlow;
 use std::os::unix::fs::FileExt;
@@ -19,7 +20,7 @@ use ax_storage::row::Batch;
 use ax_storage::time::{DAY_MS, HOUR_MS, TimeRange, Zone};
 
 use crate::scenario::{START, at, request};
-use crate::support::{End, Page, Random, alone, folder, fork, soak};
+use crate::support::{End, Page, Random, alone, copy, folder, fork, soak};
 
 /// A store with everything in it: sealed days, a journal that is rolled up, one that is not.
 pub(crate) fn small_store(dir: &Path) -> Store {
@@ -145,53 +146,97 @@ fn judge(dir: &Path, right: &[Answer]) -> Vec<String> {
     given.iter().zip(right).enumerate().filter_map(wrong).collect()
 }
 
+/// Stores that are harmed at the same time, each by a process of its own.
+const LANES: u64 = 2;
+/// Bits flipped by a child before the next one takes over: what a wrong answer leaves behind in a
+/// process is not to mend or spoil many others.
+const BITS_A_CHILD: usize = 500;
+
+/// One bit of a store.
+struct Place {
+    path: PathBuf,
+    at: u64,
+    bit: u8,
+}
+
+impl Place {
+    fn flip(&self) {
+        flip(&self.path, self.at, self.bit);
+    }
+
+    fn name(&self) -> String {
+        let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+        format!("{name} byte {} bit {}", self.at, self.bit)
+    }
+}
+
+/// Flips each of the bits of the store in `dir`, one after the other, and writes what is wrong then, a line
+/// each, to `said`.
+fn harm(dir: &Path, places: &[Place], right: &[Answer], said: &Path) {
+    let page = Page::new();
+    let next: &AtomicU64 = &page[0];
+    let mut lines = String::new();
+    while let begun = next.load(Ordering::SeqCst) as usize
+        && begun < places.len()
+    {
+        let part = said.with_extension("part");
+        let child = fork(|| {
+            std::panic::set_hook(Box::new(|_| ()));
+            let mut out = String::new();
+            for (n, place) in places.iter().enumerate().skip(begun).take(BITS_A_CHILD) {
+                next.store(n as u64, Ordering::SeqCst);
+                place.flip();
+                if let Some(wrong) = judge(dir, right).first() {
+                    let _ = writeln!(out, "{}: {wrong}", place.name());
+                }
+                place.flip();
+            }
+            std::fs::write(&part, out).unwrap();
+            next.fetch_add(1, Ordering::SeqCst);
+        });
+        let end = child.wait_at_most(Duration::from_secs(120));
+        if end == End::Done {
+            lines += &std::fs::read_to_string(&part).unwrap();
+        } else {
+            // What it had said is lost with it; the flip is undone here.
+            let place = &places[next.fetch_add(1, Ordering::SeqCst) as usize];
+            place.flip();
+            let _ = writeln!(lines, "{}: {end:?}", place.name());
+        }
+    }
+    std::fs::write(said, lines).unwrap();
+}
+
+/// Guards against numbers made of damaged bytes: no answer differs from the right one without saying
+/// what is missing, and every error names a file. Bits are flipped in a store with everything in it.
 #[test]
-#[ignore = "damage in keys and unchecked values of monitor.redb still gives wrong numbers, see tests/README.md"]
 fn a_flipped_bit_is_an_error_or_harmless() {
     alone("flips::a_flipped_bit_is_an_error_or_harmless", || {
         let root = folder();
-        let dir = root.path().join("store");
-        small_store(&dir);
-        let right = answers(&Store::open(&dir).unwrap());
+        let first = root.path().join("store-0");
+        let right = answers(&small_store(&first));
         assert!(right.iter().all(|a| a.as_ref().is_ok_and(|(_, missing)| missing.is_empty())), "{right:?}");
-        let mut random = Random(1);
-        let places = places(&dir, if soak() { 1 } else { 20 }, &mut random);
-        let said = root.path().join("said");
-        let page = Page::new();
-        let next: &AtomicU64 = &page[0];
-        let mut dead = Vec::new();
-        while (next.load(Ordering::SeqCst) as usize) < places.len() {
-            let begun = next.load(Ordering::SeqCst) as usize;
-            let child = fork(|| {
-                std::panic::set_hook(Box::new(|_| ()));
-                let mut out = Vec::new();
-                for (n, (path, at)) in places.iter().enumerate().skip(begun).take(500) {
-                    next.store(n as u64, Ordering::SeqCst);
-                    let bit = (n * 5 % 8) as u8;
-                    flip(path, *at, bit);
-                    let name = path.strip_prefix(&dir).unwrap().display();
-                    if let Some(wrong) = judge(&dir, &right).first() {
-                        out.push(format!("{name} byte {at} bit {bit}: {wrong}\n"));
-                    }
-                    flip(path, *at, bit);
-                }
-                let mut before = std::fs::read(&said).unwrap_or_default();
-                before.extend(out.concat().into_bytes());
-                std::fs::write(&said, before).unwrap();
-                next.fetch_add(1, Ordering::SeqCst);
-            });
-            let end = child.wait_at_most(Duration::from_secs(120));
-            if end != End::Done {
-                // What it had said is lost with it; the flip is undone here.
-                let n = next.fetch_add(1, Ordering::SeqCst) as usize;
-                let (path, at) = &places[n];
-                flip(path, *at, (n * 5 % 8) as u8);
-                dead.push(format!("{} byte {at}: {end:?}", path.display()));
-            }
-        }
-        let said = std::fs::read_to_string(&said).unwrap_or_default();
-        println!("{} bits flipped, {} wrong, {} deaths", places.len(), said.lines().count(), dead.len());
+        let lane = |n: u64| (root.path().join(format!("store-{n}")), root.path().join(format!("said-{n}")));
+        (1..LANES).for_each(|n| copy(&first, &lane(n).0));
+        let places = places(&first, if soak() { 1 } else { 20 }, &mut Random(1));
+        let children: Vec<_> = (0..LANES)
+            .map(|n| {
+                let (dir, said) = lane(n);
+                let mine = places.iter().enumerate().filter(|(at, _)| *at as u64 % LANES == n);
+                let mine: Vec<Place> = mine
+                    .map(|(number, (path, at))| Place {
+                        path: dir.join(path.strip_prefix(&first).unwrap()),
+                        at: *at,
+                        bit: (number * 5 % 8) as u8,
+                    })
+                    .collect();
+                fork(|| harm(&dir, &mine, &right, &said))
+            })
+            .collect();
+        children.into_iter().for_each(|child| assert_eq!(child.wait(), End::Done));
+        let said: String = (0..LANES).map(|n| std::fs::read_to_string(lane(n).1).unwrap()).collect();
+        println!("{} bits flipped, {} wrong", places.len(), said.lines().count());
         let shown: Vec<String> = said.lines().take(40).map(|l| l.chars().take(160).collect()).collect();
-        assert!(said.is_empty() && dead.is_empty(), "{dead:#?}\n{shown:#?}");
+        assert!(said.is_empty(), "{shown:#?}");
     });
 }

@@ -1,14 +1,15 @@
 //! What only the old database knew, as far as it can be read: settings, the tables of the layers
 //! above, what imports have seen, and buckets whose events are gone.
 
-use redb::{ReadTransaction, ReadableTable, TableHandle};
+use redb::{ReadTransaction, ReadableTable, TableDefinition, TableHandle};
 
 use crate::bucket::codec::{RowKey, RowMeta};
 use crate::bucket::{Bucket, Detail, Dist, Table};
 use crate::store::Store;
+use crate::table::check_row;
 use crate::tier::db::{Db, DbError};
 use crate::tier::schema::{self, META, NAME_IDS, NAMES};
-use crate::tier::{BucketWriter, RowValue, copy_table};
+use crate::tier::{BucketWriter, RowValue, copy_table, is_ours};
 use crate::time::{Tier, TimeRange, Timestamp, Zone};
 
 /// A local midnight must be one of UTC's five minutes too, or a bucket would lie on both sides of the
@@ -17,10 +18,12 @@ const CUT_MS: u64 = 5 * 60_000;
 /// Days looked at for one.
 const CUT_DAYS: usize = 400;
 
-/// The old database.
+/// The old database. It is opened anew for each thing that is read: one that cannot be read says
+/// nothing about the others.
 pub(super) struct Old {
     db: Db,
-    snapshot: Option<ReadTransaction>,
+    /// Whether it opens at all.
+    opens: bool,
     /// From when on it had single events; `None` when it cannot be asked.
     pub(super) raw_from: Option<Timestamp>,
 }
@@ -44,17 +47,14 @@ impl Old {
     /// Opens it if that is possible.
     pub(super) fn read(store: &Store, problems: &mut Vec<String>) -> Self {
         let db = store.db().clone();
-        let snapshot = match db.snapshot() {
-            Ok(snapshot) => Some(snapshot),
-            Err(error) => {
-                problems.push(format!(
-                    "{error}: rules, budgets, prices, settings and buckets older than the single events are lost, and \
-                     what was imported before would be taken again"
-                ));
-                None
-            }
-        };
-        let mut old = Self { db, snapshot, raw_from: None };
+        let opened = db.snapshot().map(drop);
+        if let Err(error) = &opened {
+            problems.push(format!(
+                "{error}: rules, budgets, prices, settings and buckets older than the single events are lost, and \
+                 what was imported before would be taken again"
+            ));
+        }
+        let mut old = Self { db, opens: opened.is_ok(), raw_from: None };
         old.raw_from = old.ask(|snapshot| {
             let meta = snapshot.open_table(META).map_err(|e| old.db.error(e))?;
             store.closing().raw_from(&meta)
@@ -64,19 +64,20 @@ impl Old {
 
     /// Reads something; nothing when that cannot be.
     fn ask<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, DbError>) -> Option<T> {
-        let snapshot = self.snapshot.as_ref()?;
-        self.db.guard(|| read(snapshot)).ok()
+        self.db.read(read).ok()
     }
 
     /// Copies every table but those that are made anew. One that cannot be read whole is left out.
     pub(super) fn take_over_tables(&self, new: &Store, problems: &mut Vec<String>) -> Result<(), DbError> {
-        let Some(snapshot) = &self.snapshot else { return Ok(()) };
+        if !self.opens {
+            return Ok(());
+        }
         let made_anew: Vec<&str> = Table::ALL
             .map(Table::name)
             .into_iter()
             .chain([schema::CHECKPOINTS.name(), schema::SEGMENTS.name(), META.name(), NAMES.name(), NAME_IDS.name()])
             .collect();
-        let listed = self.db.guard(|| {
+        let listed = self.db.read(|snapshot| {
             let tables = snapshot.list_tables().map_err(|e| self.db.error(e))?;
             Ok::<_, DbError>(tables.map(|t| t.name().to_owned()).collect::<Vec<_>>())
         });
@@ -88,8 +89,11 @@ impl Old {
             }
         };
         for name in names.iter().filter(|name| !made_anew.contains(&name.as_str())) {
-            let copied: Result<u64, DbError> =
-                self.db.guard(|| new.db().write(|t| copy_table(name, snapshot, t).map_err(|e| self.db.error(e))));
+            let copied = if is_ours(name) {
+                self.db.read(|snapshot| new.db().write(|t| copy_table(name, snapshot, t).map_err(|e| self.db.error(e))))
+            } else {
+                self.take_over_whole_rows(new, name, problems)
+            };
             if let Err(error) = copied {
                 problems.push(format!("the table {name} is lost: {error}"));
             }
@@ -112,6 +116,35 @@ impl Old {
         Ok(())
     }
 
+    /// Copies the rows of a table of the layers above that are as they were written.
+    fn take_over_whole_rows(&self, new: &Store, name: &str, problems: &mut Vec<String>) -> Result<u64, DbError> {
+        let snapshot = self.db.snapshot_with_bad_pages()?;
+        let definition = TableDefinition::<(&str, u64), &[u8]>::new(name);
+        let mut lost = 0;
+        let copied = self.db.guard(|| {
+            let from = snapshot.open_table(definition).map_err(|e| self.db.error(e))?;
+            new.db().write(|t| {
+                let mut to = t.open_table(definition).map_err(|e| new.db().error(e))?;
+                let mut rows = 0;
+                for row in from.iter().map_err(|e| self.db.error(e))? {
+                    let (key, value) = row.map_err(|e| self.db.error(e))?;
+                    let (row, number) = key.value();
+                    if check_row(name, row, number, value.value()).is_err() {
+                        lost += 1;
+                        continue;
+                    }
+                    to.insert((row, number), value.value()).map_err(|e| new.db().error(e))?;
+                    rows += 1;
+                }
+                Ok::<_, DbError>(rows)
+            })
+        })?;
+        if lost > 0 || !snapshot.bad_pages().is_empty() {
+            problems.push(format!("the table {name} has damage: {copied} of its rows are whole, others are lost"));
+        }
+        Ok(copied)
+    }
+
     /// Takes over the buckets from before the single events reach back to, table by table; one with
     /// damage among them is left out, as its gaps cannot be told from times without calls.
     pub(super) fn take_over_rows(
@@ -120,9 +153,11 @@ impl Old {
         raw_from: Timestamp,
         problems: &mut Vec<String>,
     ) -> Result<TakenOver, DbError> {
-        let Some(snapshot) = &self.snapshot else { return Ok(TakenOver::default()) };
+        if !self.opens {
+            return Ok(TakenOver::default());
+        }
         let cut = cut(raw_from, new.zone());
-        let names: Result<(), DbError> = self.db.guard(|| {
+        let names: Result<(), DbError> = self.db.read(|snapshot| {
             new.db().write(|t| {
                 copy_table(NAMES.name(), snapshot, t).map_err(|e| self.db.error(e))?;
                 copy_table(NAME_IDS.name(), snapshot, t).map_err(|e| self.db.error(e))?;
@@ -138,7 +173,7 @@ impl Old {
         };
         let mut taken = TakenOver { cut: Some(cut), tables: Vec::new() };
         for table in Table::ALL {
-            let rows = self.db.guard(|| match table {
+            let rows = self.db.read(|snapshot| match table {
                 Table::Tier(_) => self.take_over::<Bucket>(new, snapshot, table, cut),
                 Table::DistHour | Table::DistDay => self.take_over::<Dist>(new, snapshot, table, cut),
                 Table::DetailDay => self.take_over::<Detail>(new, snapshot, table, cut),

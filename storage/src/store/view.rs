@@ -18,7 +18,7 @@ use crate::journal::{JournalError, Progress, Reader};
 use crate::query::QueryError;
 use crate::query::source::{EachBucket, EachRows, EachSegment, Lost, Source, Span};
 use crate::row::{Batch, NameId};
-use crate::tier::db::DbError;
+use crate::tier::db::{DbError, Snapshot};
 use crate::tier::schema::{META, NAMES, PROVIDERS, bucket_table};
 use crate::tier::{Listed, Manifest, place};
 use crate::time::{TimeRange, Timestamp, Zone};
@@ -31,7 +31,7 @@ pub(crate) struct View<'s> {
     store: &'s Store,
     journals: RefCell<Vec<Reader>>,
     /// `None` when the database was never made.
-    snapshot: Option<ReadTransaction>,
+    snapshot: Option<Snapshot>,
     manifest: Manifest,
     heads: Heads,
     backlog: OnceCell<Backlog>,
@@ -57,7 +57,7 @@ impl<'s> View<'s> {
         problems: Vec<String>,
         last_try: bool,
     ) -> Result<Self, QueryError> {
-        let snapshot = match store.db().snapshot() {
+        let snapshot = match store.db().snapshot_with_bad_pages() {
             Ok(snapshot) => Some(snapshot),
             Err(DbError::Missing { .. }) => None,
             Err(e) => return Err(e.into()),
@@ -79,7 +79,11 @@ impl<'s> View<'s> {
 
     /// What could not be read so far.
     pub(crate) fn problems(self) -> Vec<String> {
-        self.problems.into_inner()
+        let mut problems = self.problems.into_inner();
+        let file = self.store.db().path().display();
+        let bad = self.snapshot.iter().flat_map(Snapshot::bad_pages);
+        problems.extend(bad.map(|bad| format!("{file} is damaged at byte {}: {bad}", bad.offset)));
+        problems
     }
 
     /// The journals it reads.
@@ -98,7 +102,7 @@ impl<'s> View<'s> {
     }
 
     /// The snapshot, if there is a database.
-    pub(crate) fn snapshot(&self) -> Option<&ReadTransaction> {
+    pub(crate) fn snapshot(&self) -> Option<&Snapshot> {
         self.snapshot.as_ref()
     }
 

@@ -1,100 +1,91 @@
-//! What the database library reads and writes through: a file, and in tests each of its steps is seen.
+//! What the database library reads and writes through: a file whose pages are checked as they are
+//! read, and whose steps tests can see.
 
 use std::fs::File;
+use std::io;
+use std::ops::Bound;
+use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 
 use redb::backends::FileBackend;
-use redb::{DatabaseError, StorageBackend};
+use redb::{BackendError, DatabaseError, StorageBackend};
 
-/// A backend over an open file.
-///
-/// # Errors
-/// What the system says.
-pub(super) fn over(file: File) -> Result<impl StorageBackend, DatabaseError> {
-    #[cfg(feature = "faults")]
-    return watched::Watched::over(file);
-    #[cfg(not(feature = "faults"))]
-    FileBackend::new(file)
+use super::pages::Pages;
+use crate::fs::{Step, step};
+
+/// A file, and what is known of its pages. Locks are no steps: they change nothing on the medium.
+#[derive(Debug)]
+pub(super) struct Checked {
+    /// Of the file that `file` holds open.
+    fd: RawFd,
+    file: FileBackend,
+    pages: Arc<Pages>,
 }
 
-#[cfg(feature = "faults")]
-mod watched {
-    use std::fs::File;
-    use std::io;
-    use std::ops::Bound;
-    use std::os::fd::{AsRawFd, RawFd};
+impl Checked {
+    /// A backend over an open file.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn over(file: File, pages: &Arc<Pages>) -> Result<Self, DatabaseError> {
+        Ok(Self { fd: file.as_raw_fd(), file: FileBackend::new(file)?, pages: Arc::clone(pages) })
+    }
+}
 
-    use redb::{BackendError, DatabaseError, StorageBackend};
+type Locked<T> = Result<T, BackendError>;
 
-    use super::FileBackend;
-    use crate::fs::{Step, step};
-
-    /// Locks are no steps: they change nothing on the medium.
-    #[derive(Debug)]
-    pub(super) struct Watched {
-        /// Of the file that `inner` holds open.
-        fd: RawFd,
-        inner: FileBackend,
+impl StorageBackend for Checked {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
     }
 
-    impl Watched {
-        pub(super) fn over(file: File) -> Result<Self, DatabaseError> {
-            Ok(Self { fd: file.as_raw_fd(), inner: FileBackend::new(file)? })
-        }
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        step(Step::Read(self.fd))?;
+        self.file.read(offset, out)?;
+        self.pages.check(offset, out).map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
     }
 
-    type Locked<T> = Result<T, BackendError>;
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        step(Step::Resize(self.fd))?;
+        self.file.set_len(len)
+    }
 
-    impl StorageBackend for Watched {
-        fn len(&self) -> io::Result<u64> {
-            self.inner.len()
-        }
+    fn sync_data(&self) -> io::Result<()> {
+        step(Step::Sync(self.fd))?;
+        self.file.sync_data()
+    }
 
-        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-            step(Step::Read(self.fd))?;
-            self.inner.read(offset, out)
-        }
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        step(Step::Write(self.fd))?;
+        self.pages.forget(offset, data.len());
+        self.file.write(offset, data)
+    }
 
-        fn set_len(&self, len: u64) -> io::Result<()> {
-            step(Step::Resize(self.fd))?;
-            self.inner.set_len(len)
-        }
+    fn close(&self) -> io::Result<()> {
+        self.file.close()
+    }
 
-        fn sync_data(&self) -> io::Result<()> {
-            step(Step::Sync(self.fd))?;
-            self.inner.sync_data()
-        }
+    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<bool> {
+        self.file.try_lock_range(start, end)
+    }
 
-        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-            step(Step::Write(self.fd))?;
-            self.inner.write(offset, data)
-        }
+    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<bool> {
+        self.file.try_lock_shared_range(start, end)
+    }
 
-        fn close(&self) -> io::Result<()> {
-            self.inner.close()
-        }
+    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<()> {
+        self.file.lock_range(start, end)
+    }
 
-        fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<bool> {
-            self.inner.try_lock_range(start, end)
-        }
+    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<()> {
+        self.file.lock_shared_range(start, end)
+    }
 
-        fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<bool> {
-            self.inner.try_lock_shared_range(start, end)
-        }
+    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<()> {
+        self.file.unlock_range(start, end)
+    }
 
-        fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<()> {
-            self.inner.lock_range(start, end)
-        }
-
-        fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<()> {
-            self.inner.lock_shared_range(start, end)
-        }
-
-        fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<()> {
-            self.inner.unlock_range(start, end)
-        }
-
-        fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<bool> {
-            self.inner.query_lock_range(start, end)
-        }
+    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<bool> {
+        self.file.query_lock_range(start, end)
     }
 }

@@ -35,6 +35,11 @@ pub(crate) fn is_ours(name: &str) -> bool {
         || any!(NAMES, NAME_IDS, PROVIDERS, CHECKPOINTS, SEGMENTS, SEEN_IDS, CONSUMED, DROPS, META)
 }
 
+/// Whether each row of the table `name` has a checksum of its own, which its key is part of.
+pub(super) fn has_row_checksums(name: &str) -> bool {
+    Table::ALL.into_iter().any(|table| table.name() == name) || !is_ours(name)
+}
+
 /// Copies the table `name`: rows copied.
 pub(crate) fn copy_table(name: &str, from: &ReadTransaction, to: &WriteTransaction) -> Result<u64, redb::Error> {
     if let Some(table) = Table::ALL.into_iter().find(|table| table.name() == name) {

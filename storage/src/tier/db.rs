@@ -19,7 +19,8 @@ use redb::{
     ReadableTable, StorageError, WriteTransaction,
 };
 
-use super::backend;
+use super::backend::Checked;
+use super::pages::{AtBadPage, BadPage, Pages};
 use super::schema::{META, META_UUID, META_VERSION};
 use crate::clock::Stopwatch;
 use crate::fs;
@@ -102,6 +103,27 @@ fn is_copy(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(COPY_PREFIX.as_bytes()))
 }
 
+/// One moment of the database.
+pub struct Snapshot {
+    transaction: ReadTransaction,
+    pages: Arc<Pages>,
+}
+
+impl Snapshot {
+    /// Pages that were read and are not what was written.
+    pub fn bad_pages(&self) -> Vec<BadPage> {
+        self.pages.bad()
+    }
+}
+
+impl std::ops::Deref for Snapshot {
+    type Target = ReadTransaction;
+
+    fn deref(&self) -> &ReadTransaction {
+        &self.transaction
+    }
+}
+
 thread_local! {
     static INSIDE: Cell<bool> = const { Cell::new(false) };
 }
@@ -121,13 +143,19 @@ pub struct Db {
     kept: Option<Arc<Mutex<Kept>>>,
 }
 
-/// A database that is open to read, and which file it is.
+/// A database that is open to read, and what is known of its pages.
+struct Opened {
+    database: ReadOnlyDatabase,
+    pages: Arc<Pages>,
+}
+
+/// What stays open, with the identity of its file; by what happens at a bad page.
 #[derive(Default)]
-struct Kept(Option<((u64, u64), ReadOnlyDatabase)>);
+struct Kept([Option<((u64, u64), Opened)>; 2]);
 
 impl fmt::Debug for Kept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Kept").field(&self.0.as_ref().map(|(file, _)| file)).finish()
+        f.debug_list().entries(self.0.iter().flatten().map(|(file, _)| file)).finish()
     }
 }
 
@@ -181,8 +209,8 @@ impl Db {
     /// What `work` says, or why there is no snapshot; `Missing` when the file was never made.
     pub fn read<T, E: From<DbError>>(&self, work: impl FnOnce(&ReadTransaction) -> Result<T, E>) -> Result<T, E> {
         self.guard(|| {
-            let transaction = self.begin_read()?;
-            work(&transaction)
+            let snapshot = self.begin_read(AtBadPage::Refuse)?;
+            work(&snapshot)
         })
     }
 
@@ -191,26 +219,40 @@ impl Db {
     /// # Errors
     /// Why there is none.
     pub fn snapshot(&self) -> Result<ReadTransaction, DbError> {
-        self.guard(|| self.begin_read())
+        self.guard(|| Ok(self.begin_read(AtBadPage::Refuse)?.transaction))
     }
 
-    fn begin_read(&self) -> Result<ReadTransaction, DbError> {
-        let transaction = match &self.kept {
-            None => self.open_read_only()?.begin_read(),
-            Some(kept) => {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                // [`Db::rewrite`] may have put another file in its place.
-                let file = fs::identity(&self.path).map_err(|e| self.error(StorageError::from(e)))?;
-                kept.0.take_if(|(opened, _)| *opened != file);
-                match &mut kept.0 {
-                    Some((_, database)) => database.begin_read(),
-                    none => none.insert((file, self.open_read_only()?)).1.begin_read(),
-                }
-            }
-        };
-        let transaction = transaction.map_err(|e| self.error(e))?;
+    /// A snapshot of which bad pages with rows can be read as far as their rows are whole. Who reads
+    /// such rows asks [`Snapshot::bad_pages`] afterwards, and says so.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn snapshot_with_bad_pages(&self) -> Result<Snapshot, DbError> {
+        self.guard(|| self.begin_read(AtBadPage::NoteRows))
+    }
+
+    fn begin_read(&self, at_bad_page: AtBadPage) -> Result<Snapshot, DbError> {
+        let Some(kept) = &self.kept else { return self.begin_read_of(&self.open(at_bad_page)?) };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        // [`Db::rewrite`] may have put another file in its place.
+        let file = fs::identity(&self.path).map_err(|e| self.error(StorageError::from(e)))?;
+        let place = &mut kept.0[at_bad_page as usize];
+        place.take_if(|(opened, _)| *opened != file);
+        match place {
+            Some((_, opened)) => self.begin_read_of(opened),
+            none => self.begin_read_of(&none.insert((file, self.open(at_bad_page)?)).1),
+        }
+    }
+
+    fn begin_read_of(&self, opened: &Opened) -> Result<Snapshot, DbError> {
+        let transaction = opened.database.begin_read().map_err(|e| self.error(e))?;
         self.check_meta(&transaction.open_table(META).map_err(|e| self.error(e))?)?;
-        Ok(transaction)
+        Ok(Snapshot { transaction, pages: Arc::clone(&opened.pages) })
+    }
+
+    fn open(&self, at_bad_page: AtBadPage) -> Result<Opened, DbError> {
+        let pages = Arc::new(Pages::new(at_bad_page));
+        Ok(Opened { database: self.open_read_only(&pages)?, pages })
     }
 
     /// Turns a panic inside the database library into [`DbError::Damaged`].
@@ -231,7 +273,9 @@ impl Db {
             redb::Error::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => DbError::Missing { path },
             // Bytes that are no database at all: the medium did what it was asked.
             redb::Error::Io(cause) if cause.kind() == std::io::ErrorKind::InvalidData => {
-                DbError::Damaged { path, place: "its header".into(), what: cause.to_string() }
+                let page = cause.get_ref().and_then(|cause| cause.downcast_ref::<BadPage>());
+                let place = page.map_or_else(|| "its header".into(), |page| format!("byte {}", page.offset));
+                DbError::Damaged { path, place, what: cause.to_string() }
             }
             redb::Error::Io(cause) => DbError::Io { path, cause },
             redb::Error::Corrupted(what) => DbError::Damaged { path, place: "a page".into(), what },
@@ -335,11 +379,11 @@ impl Db {
         self.make_at(path, |transaction| super::copy::copy_tables(snapshot, transaction).map_err(|e| self.error(e)))
     }
 
-    fn open_read_only(&self) -> Result<ReadOnlyDatabase, DbError> {
-        self.patiently(|| match self.open_file_read_only() {
+    fn open_read_only(&self, pages: &Arc<Pages>) -> Result<ReadOnlyDatabase, DbError> {
+        self.patiently(|| match self.open_file_read_only(pages) {
             Err(DatabaseError::RepairAborted) => {
                 self.open_file()?.close()?;
-                self.open_file_read_only()
+                self.open_file_read_only(pages)
             }
             result => result,
         })
@@ -351,11 +395,24 @@ impl Db {
         if file.metadata()?.len() == 0 {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty").into());
         }
-        Self::builder().create_with_backend(backend::over(file)?)
+        let pages = Arc::new(Pages::new(AtBadPage::Refuse));
+        let database = Self::builder().create_with_backend(Checked::over(file, &pages)?)?;
+        if pages.unclean() {
+            // A killed writer may have left a commit that does not count, newer than the one that does.
+            // This one takes its place, so that in a closed file the last commit is the one that counts.
+            let failed = |e: redb::Error| match e {
+                redb::Error::Io(cause) => StorageError::Io(cause),
+                other => StorageError::Corrupted(other.to_string()),
+            };
+            let mut transaction = database.begin_write().map_err(|e| failed(e.into()))?;
+            transaction.set_quick_repair(true);
+            transaction.commit().map_err(|e| failed(e.into()))?;
+        }
+        Ok(database)
     }
 
-    fn open_file_read_only(&self) -> Result<ReadOnlyDatabase, DatabaseError> {
-        Self::builder().open_read_only_with_backend(backend::over(fs::open_read(&self.path)?)?)
+    fn open_file_read_only(&self, pages: &Arc<Pages>) -> Result<ReadOnlyDatabase, DatabaseError> {
+        Self::builder().open_read_only_with_backend(Checked::over(fs::open_read(&self.path)?, pages)?)
     }
 
     /// Waits with growing pauses while another process has the file.
@@ -410,7 +467,8 @@ impl Db {
     fn make_at(&self, path: &Path, fill: impl FnOnce(&WriteTransaction) -> Result<(), DbError>) -> Result<(), DbError> {
         let io = |cause| DbError::Io { path: path.display().to_string(), cause };
         let file = fs::create_new(path).map_err(io)?;
-        let backend = backend::over(file).map_err(|e| self.error(e))?;
+        let pages = Arc::new(Pages::new(AtBadPage::Refuse));
+        let backend = Checked::over(file, &pages).map_err(|e| self.error(e))?;
         let mut builder = Builder::new();
         let database = builder.set_cache_size(CACHE_BYTES).create_with_backend(backend).map_err(|e| self.error(e))?;
         let transaction = database.begin_write().map_err(|e| self.error(e))?;

@@ -6,6 +6,7 @@ pub mod db;
 mod manifest;
 mod meta;
 mod names;
+pub mod pages;
 mod row;
 pub mod schema;
 mod write;

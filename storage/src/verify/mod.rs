@@ -116,9 +116,19 @@ impl Store {
             files::check_segments(self, &view, &mut days, &mut found)?;
             if let Some(snapshot) = view.snapshot() {
                 progress("tiers");
-                self.db().guard(|| rows::check_tables(self, snapshot, &mut days, &mut found))?;
-                self.db().guard(|| rows::check_layers(self, snapshot, &mut found))?;
-                self.db().guard(|| tiers::compare_tiers(self, &view, snapshot, &mut found))?;
+                let checked = self.db().guard(|| {
+                    rows::check_tables(self, snapshot, &mut days, &mut found)?;
+                    rows::check_layers(self, snapshot, &mut found)?;
+                    tiers::compare_tiers(self, &view, snapshot, &mut found)
+                });
+                // A page that leads to others leaves nothing to go on with; one of rows was only noted.
+                if let Err(error) = checked {
+                    found.add_error(error.into(), Repair::Rebuild);
+                }
+                for bad in snapshot.bad_pages() {
+                    let (file, at) = (self.db().path().display().to_string(), format!("byte {}", bad.offset));
+                    found.add(file, at, bad.to_string(), Repair::Rebuild);
+                }
                 // Where a checksum is wrong the comparison would only say so again, bucket by bucket.
                 if depth == Depth::Events && found.problems.is_empty() {
                     days::compare_events(self, &view, snapshot, &days, progress, &mut found)?;
