@@ -8,6 +8,7 @@ mod medium;
 mod outage;
 mod power;
 mod processes;
+mod promises;
 mod scenario;
 mod steps;
 mod support;

@@ -14,6 +14,7 @@ mod look;
 mod mapped;
 mod names;
 mod pass;
+mod pending;
 mod reader;
 mod recorder;
 mod usual;

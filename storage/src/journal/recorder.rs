@@ -120,7 +120,8 @@ impl Recorder {
     /// Makes everything durable that was recorded before. Takes milliseconds.
     ///
     /// # Errors
-    /// When the medium refuses; the next call tries again.
+    /// When the medium refuses. The next call tries again, but a file that was not taken in whole stays
+    /// an error until upkeep has sealed its events: the system forgets which of its pages it could not write.
     pub fn flush(&self) -> io::Result<()> {
         self.0.core().log.flush()
     }

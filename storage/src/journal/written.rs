@@ -5,9 +5,8 @@
 //! that meets a half-copied one finds nothing behind it and waits.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Stopwatch;
@@ -20,6 +19,7 @@ use crate::journal::format::{
 };
 use crate::journal::hold::{Held, hold, is_interrupted};
 use crate::journal::log::{Backoff, Chore, Log, Refused, Setup};
+use crate::journal::pending::Pending;
 
 /// A journal written by system calls.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) struct Written {
     sequence: AtomicU32,
     recorded: AtomicU64,
     state: Mutex<State>,
+    /// One flush at a time: what another has taken is not durable before it ends.
+    flushing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -39,10 +41,7 @@ struct State {
     /// The newest finished file, for the drop counters while there is no other.
     last: Option<Arc<OwnFile>>,
     refusal: Option<Backoff>,
-    /// Finished files that no flush has covered yet.
-    unsynced: Vec<PathBuf>,
-    /// The directory has entries that may not survive a power loss.
-    new_entries: bool,
+    pending: Pending,
     /// Since the chore was last done.
     chored: Option<Stopwatch>,
 }
@@ -62,7 +61,8 @@ struct Current {
 impl Written {
     /// A journal whose first file is made at once if the medium lets us.
     pub(crate) fn new(setup: Setup) -> Self {
-        let log = Self { setup, sequence: AtomicU32::new(0), recorded: AtomicU64::new(0), state: Mutex::default() };
+        let (sequence, recorded) = (AtomicU32::new(0), AtomicU64::new(0));
+        let log = Self { setup, sequence, recorded, state: Mutex::default(), flushing: Mutex::default() };
         let _ = log.begin(&mut log.lock());
         log
     }
@@ -95,7 +95,8 @@ impl Written {
                 let (seed, own) = (frame_seed(own.header.id), Arc::new(own));
                 let (at, age) = (HEADER_BYTES, Stopwatch::start());
                 state.current = Some(Current { own, seed, at, room: HEADER_BYTES, age, life });
-                (state.last_sequence, state.last, state.refusal, state.new_entries) = (sequence, None, None, true);
+                (state.last_sequence, state.last, state.refusal) = (sequence, None, None);
+                state.pending.add_entry();
                 self.sequence.store(sequence, Ordering::Relaxed);
                 Ok(())
             }
@@ -109,7 +110,7 @@ impl Written {
         if let Some(current) = state.current.take() {
             current.own.note_drops(&self.setup.drops.counts());
             if current.own.finish(current.at) {
-                state.unsynced.push(current.own.path.clone());
+                state.pending.add_finished(current.own.path.clone());
                 let _ = current.own.file.unlock();
                 state.last = Some(current.own);
             }
@@ -207,22 +208,15 @@ impl Log for Written {
     }
 
     fn flush(&self) -> io::Result<()> {
+        let _alone = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
         // The medium takes milliseconds: others go on recording meanwhile.
-        let (current, mut unsynced, new_entries) = {
+        let (open, mut pending) = {
             let mut state = self.lock();
-            let current = state.current.as_ref().map(|c| Arc::clone(&c.own));
-            (current, std::mem::take(&mut state.unsynced), std::mem::take(&mut state.new_entries))
+            let open: Vec<_> = state.current.iter().map(|c| Arc::clone(&c.own)).collect();
+            (open, std::mem::take(&mut state.pending))
         };
-        let mut done = current.map_or(Ok(()), |own| fs::sync_data(&own.file));
-        done = done.and_then(|()| sync_finished(&mut unsynced));
-        if new_entries {
-            done = done.and_then(|()| self.setup.sync_names());
-        }
-        if done.is_err() {
-            let mut state = self.lock();
-            state.unsynced.append(&mut unsynced);
-            state.new_entries |= new_entries;
-        }
+        let done = pending.sync(&open, &self.setup);
+        self.lock().pending.put_back(pending);
         done.map_err(|e| self.setup.not_durable(&e))
     }
 
@@ -250,15 +244,4 @@ impl Drop for Written {
     fn drop(&mut self) {
         self.finish(&mut self.lock());
     }
-}
-
-/// Makes finished files durable. One that is gone was sealed, and its segment is.
-pub(crate) fn sync_finished(paths: &mut Vec<PathBuf>) -> io::Result<()> {
-    while let Some(path) = paths.last() {
-        match fs::open_read(path).and_then(|file| fs::sync_data(&file)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-            _ => drop(paths.pop()),
-        }
-    }
-    Ok(())
 }

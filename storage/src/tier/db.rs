@@ -198,7 +198,8 @@ impl Db {
             // not note it as well (redb's quick repair), which would be three pages more a minute: only
             // who is killed between the two leaves a file whose next writer has to walk all of it.
             transaction.commit().map_err(|e| self.error(e))?;
-            database.close().map_err(|e| self.error(e))?;
+            // What is committed stays, also when the file cannot be closed: the next one repairs it.
+            let _ = database.close();
             Ok(value)
         })
     }

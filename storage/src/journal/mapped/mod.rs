@@ -9,9 +9,8 @@ mod live;
 mod tend;
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{JoinHandle, Thread};
 use std::time::Duration;
 
@@ -19,14 +18,13 @@ use memmap2::{Advice, MmapOptions, MmapRaw};
 
 use self::live::{Live, Opening, Place, Reserved, Unclear, Waiting, Watch};
 use crate::clock::Stopwatch;
-use crate::fs;
 use crate::journal::DropReason;
 use crate::journal::file::{FIRST_PIECE_BYTES, OwnFile, fill};
 use crate::journal::format::{HEADER_BYTES, SLOT_BYTES, frame_seed, slots_of};
 use crate::journal::frame::Buffer;
 use crate::journal::hold::{Held, hold, is_interrupted, try_hold};
 use crate::journal::log::{Backoff, Log, Refused, Setup};
-use crate::journal::written::sync_finished;
+use crate::journal::pending::Pending;
 
 /// The helper keeps so far ahead of recording threads at most: with a piece more, and what it has not
 /// given back yet, less than 9 MiB of journal are in memory.
@@ -54,6 +52,8 @@ struct Common {
     helper: OnceLock<Thread>,
     setup: Setup,
     admin: Mutex<Admin>,
+    /// One flush at a time: what another has taken is not durable before it ends.
+    flushing: Mutex<()>,
 }
 
 #[derive(Debug, Default)]
@@ -71,10 +71,7 @@ struct Admin {
     /// The newest finished file while there is no current one, for the drop counters.
     last: Option<Arc<OwnFile>>,
     refusal: Option<Backoff>,
-    /// Finished files that no flush has covered yet.
-    unsynced: Vec<PathBuf>,
-    /// The directory has entries that may not survive a power loss.
-    new_entries: bool,
+    pending: Pending,
 }
 
 /// A file and its mapping, which goes with the last pointer to it: only the helper lets files go.
@@ -108,6 +105,7 @@ impl Mapped {
             helper: OnceLock::new(),
             setup,
             admin: Mutex::new(Admin { idle: vec![idle], ..Admin::default() }),
+            flushing: Mutex::default(),
         });
         let first = common.make(&mut common.lock(), FIRST_PIECE_BYTES);
         let mut mapped = Self { common, helper: None };
@@ -179,7 +177,7 @@ impl Common {
             capacity: slots_up_to(self.setup.file_bytes_max()),
             room: slots_up_to(room),
         });
-        admin.new_entries = true;
+        admin.pending.add_entry();
         Ok(Arc::new(Open {
             live,
             own: Arc::new(own),
@@ -333,23 +331,16 @@ impl Log for Mapped {
     }
 
     fn flush(&self) -> io::Result<()> {
-        let (files, mut unsynced, new_entries) = {
+        let _alone = self.common.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        let (open, mut pending) = {
             let mut admin = self.common.lock();
             let open = admin.retired.iter().chain(&admin.current);
-            let files: Vec<_> = open.map(|open| Arc::clone(&open.own)).collect();
-            (files, std::mem::take(&mut admin.unsynced), std::mem::take(&mut admin.new_entries))
+            let open: Vec<_> = open.map(|open| Arc::clone(&open.own)).collect();
+            (open, std::mem::take(&mut admin.pending))
         };
         // `fdatasync` takes what was stored through the mapping too.
-        let mut done = files.iter().try_for_each(|own| fs::sync_data(&own.file));
-        done = done.and_then(|()| sync_finished(&mut unsynced));
-        if new_entries {
-            done = done.and_then(|()| self.common.setup.sync_names());
-        }
-        if done.is_err() {
-            let mut admin = self.common.lock();
-            admin.unsynced.append(&mut unsynced);
-            admin.new_entries |= new_entries;
-        }
+        let done = pending.sync(&open, &self.common.setup);
+        self.common.lock().pending.put_back(pending);
         done.map_err(|e| self.common.setup.not_durable(&e))
     }
 

@@ -188,7 +188,7 @@ impl Common {
         admin.recorded += open.live.events();
         admin.idle.push(Arc::clone(&open.live));
         if kept {
-            admin.unsynced.push(open.own.path.clone());
+            admin.pending.add_finished(open.own.path.clone());
             if admin.current.is_none() {
                 admin.last = Some(Arc::clone(&open.own));
             }
