@@ -88,3 +88,15 @@ fn a_segment_with_a_damaged_end_is_missing() {
         fs::write(path, bytes).unwrap();
     });
 }
+
+/// Whole, of the same store, and not what the manifest means.
+#[test]
+fn another_segment_under_its_name_is_missing() {
+    check(|path| {
+        let raw = path.parent().and_then(|day| day.parent()).unwrap();
+        let days = fs::read_dir(raw).unwrap().map(|e| e.unwrap().path());
+        let files = days.flat_map(|day| fs::read_dir(day).unwrap().map(|e| e.unwrap().path()));
+        let other = files.into_iter().find(|file| file != path).unwrap();
+        fs::copy(other, path).unwrap();
+    });
+}

@@ -102,9 +102,18 @@ impl Store {
         Closing { db: &self.db, created: self.identity.created, zone: &self.identity.zone }
     }
 
-    /// Opens a listed segment.
+    /// Opens a listed segment. Another one under its name, however whole, is damage.
     pub(crate) fn segment(&self, listed: &Listed) -> Result<Segment, QueryError> {
         let path = self.paths.segment(listed.day, listed.uuid);
-        Ok(Segment::open(&path, self.uuid())?)
+        let segment = Segment::open(&path, self.uuid())?;
+        let found = segment.meta();
+        if (found.uuid, found.day) == (listed.uuid, listed.day) {
+            return Ok(segment);
+        }
+        Err(QueryError::Damaged {
+            file: path.display().to_string(),
+            offset: "its header".into(),
+            what: format!("it is segment {:032x} of {}", found.uuid, found.day),
+        })
     }
 }
