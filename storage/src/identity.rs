@@ -135,9 +135,9 @@ impl Identity {
                 Ok(identity)
             }
             Err(e) => {
-                // A left-over temporary file harms nobody.
+                // A left-over temporary file harms nobody, and upkeep removes it.
                 let _ = fs::remove_file(&temporary);
-                if e.kind() == io::ErrorKind::AlreadyExists { Self::read(paths) } else { Err(OpenError::io(root)(e)) }
+                if paths.store_id().exists() { Self::read(paths) } else { Err(OpenError::io(root)(e)) }
             }
         }
     }

@@ -32,6 +32,14 @@ impl OwnFile {
     /// # Errors
     /// What the system says; nothing is left behind then.
     pub(crate) fn create(dir: &Path, header: Header, drops: &[u64; DropReason::COUNT]) -> io::Result<Self> {
+        match Self::try_create(dir, header, drops) {
+            // Upkeep may have taken it for one that a killed process left, before it was locked.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Self::try_create(dir, header, drops),
+            other => other,
+        }
+    }
+
+    fn try_create(dir: &Path, header: Header, drops: &[u64; DropReason::COUNT]) -> io::Result<Self> {
         allowed(u64::from(HEADER_BYTES))?;
         fs::create_dir(dir)?;
         let name = file_name(&header);

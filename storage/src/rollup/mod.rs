@@ -8,6 +8,7 @@ mod fold;
 mod orphans;
 mod pass;
 mod seal;
+mod unfinished;
 
 pub use apply::OTHER;
 pub(crate) use apply::Tiers;

@@ -118,6 +118,7 @@ impl Store {
             }
             report.took[1] = watch.elapsed() - report.took[0];
             self.seal_finished(now, sealing, &mut report)?;
+            self.remove_unfinished()?;
             report.removed = self.retain_if_due(now, Clocks::Checked)?;
             report.took[2] = watch.elapsed() - report.took[0] - report.took[1];
         }

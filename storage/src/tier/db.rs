@@ -443,13 +443,13 @@ impl Db {
         let dir = self.path.parent().unwrap_or(Path::new("."));
         let random = crate::identity::random_u128().map_err(io)?;
         let temporary = dir.join(format!(".monitor.redb.{random:032x}"));
-        let made = self.create_at(&temporary).and_then(|()| match fs::rename_noreplace(&temporary, &self.path) {
-            Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(io(e)),
-            _ => Ok(()),
-        });
+        let made = self.create_at(&temporary).and_then(|()| fs::rename_noreplace(&temporary, &self.path).map_err(io));
         // Gone when it was renamed; useless when it was not.
         let _ = fs::remove_file(&temporary);
-        made?;
+        // Another maker was first, and upkeep may even have taken ours away.
+        if !self.exists() {
+            made?;
+        }
         fs::sync_dir(dir).map_err(io)
     }
 
