@@ -165,7 +165,7 @@ impl From<OpenError> for Failure {
             OpenError::NotADirectory { .. } | OpenError::NotAStore { .. } => {
                 failure.hint("give the directory of a store, or an empty or new one, with --store")
             }
-            OpenError::TooNew { .. } => failure.hint("install the version that made it, or a later one"),
+            OpenError::TooNew { .. } => failure.hint(NEWER),
             OpenError::Damaged { .. } => failure.hint("`ax monitor store verify` says what is left"),
             OpenError::Io { cause, .. } => match advice(&cause) {
                 Some(hint) => failure.hint(hint),
@@ -195,6 +195,7 @@ impl Failure {
             QueryError::StepTooFine { .. } => {
                 (Kind::Unanswerable, Some("choose a wider --step, or start the range there or later"))
             }
+            QueryError::TooNew(_) => (Kind::TooNew, Some(NEWER)),
             QueryError::Io { cause, .. } => (Kind::Io, advice(cause)),
             _ => (Kind::Io, None),
         };
@@ -212,7 +213,7 @@ impl From<DbError> for Failure {
             DbError::Busy { .. } => (Kind::Busy, Some("try again in a moment")),
             DbError::Missing { .. } => (Kind::NotFound, None),
             DbError::Damaged { .. } => (Kind::Damaged, Some("`ax monitor store verify` says what is left")),
-            DbError::TooNew { .. } => (Kind::TooNew, Some("install the version that made it, or a later one")),
+            DbError::TooNew { .. } | DbError::NewerFile(_) => (Kind::TooNew, Some(NEWER)),
             DbError::Io { cause, .. } => (Kind::Io, advice(cause)),
             _ => (Kind::Io, None),
         };
@@ -235,6 +236,7 @@ impl From<TickError> for Failure {
                     None => failure,
                 }
             }
+            TickError::Journal(error) => QueryError::from(error).into(),
             TickError::Busy { .. } => Self::new(Kind::Busy, &error).hint("try again when it is done"),
             other => Self::new(Kind::Io, other),
         }
@@ -278,6 +280,9 @@ impl From<CompactError> for Failure {
         }
     }
 }
+
+/// What to do about what a later version wrote.
+const NEWER: &str = "install the version that made it, or a later one";
 
 /// What to do about a system's refusal, for the frequent ones.
 pub fn advice(cause: &std::io::Error) -> Option<&'static str> {

@@ -10,6 +10,7 @@ mod config;
 mod costs;
 mod demo;
 mod forecast;
+mod golden;
 mod help;
 mod hostile;
 mod imports;

@@ -13,8 +13,9 @@ use std::collections::HashSet;
 
 pub use rebuild::Rebuilt;
 
+use crate::journal::JournalError;
 use crate::query::QueryError;
-use crate::raw::SealError;
+use crate::raw::{SealError, Segment, SegmentError};
 use crate::retention::Removed;
 use crate::rollup::{Sealing, TickError, TickReport};
 use crate::store::{Backlog, Bytes, Store};
@@ -117,6 +118,7 @@ impl Store {
         let lock = self.wait_for_pass(&mut || progress(Step::Waiting))?;
         self.remove_unfinished()?;
         progress(Step::Upkeep);
+        self.refuse_newer()?;
         let before = self.figures()?;
         let TickReport { events, sealed_events, removed, problems, .. } = self.pass(&lock, now, Sealing::Everything)?;
         let mut done =
@@ -159,6 +161,22 @@ impl Store {
         plan.after.segments -= plan.merged.0 - plan.merged.1;
         plan.after.events -= plan.removed.events;
         Ok(plan)
+    }
+
+    /// Before anything is changed: what a later version made is not for this one to take apart.
+    fn refuse_newer(&self) -> Result<(), CompactError> {
+        if let Err(error @ DbError::TooNew { .. }) = self.db().snapshot() {
+            return Err(error.into());
+        }
+        if let Err(error @ JournalError::TooNew { .. }) = self.journals(&Manifest::default(), &mut Vec::new()) {
+            return Err(TickError::from(error).into());
+        }
+        for path in self.segment_files().unwrap_or_default() {
+            if let Err(error @ SegmentError::TooNew { .. }) = Segment::open(&path, self.uuid()) {
+                return Err(QueryError::from(error).into());
+            }
+        }
+        Ok(())
     }
 
     fn merge_all(&self, done: &mut Compaction, progress: &mut dyn FnMut(Step)) -> Result<(), CompactError> {

@@ -64,6 +64,7 @@ impl Store {
     pub fn rebuild(&self, now: Timestamp, progress: &mut dyn FnMut(u64, u64)) -> Result<Rebuilt, CompactError> {
         let lock = self.wait_for_pass(&mut || ())?;
         let mut done = Rebuilt::default();
+        self.refuse_newer()?;
         // Nobody may write to the old one between its reading and its replacing.
         let hold = self.db().hold()?;
         let old = Old::read(self, &mut done.problems);

@@ -204,8 +204,7 @@ impl Store {
         };
         let mut batch = Batch::default();
         let mut moved: Vec<(JournalKey, Checkpoint)> = Vec::new();
-        let dir = self.paths().journal_dir();
-        for mut journal in self.journals(&known, &mut report.problems).map_err(|e| io(&dir, e))? {
+        for mut journal in self.journals(&known, &mut report.problems)? {
             let before = known.checkpoint(journal_key(&journal));
             let first = batch.rows.len();
             let progress = journal.read(before.offset, (EVENTS_MAX - first) as u64, &mut batch)?;

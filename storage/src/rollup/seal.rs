@@ -62,8 +62,7 @@ impl Store {
     /// Journals that nobody will add to and whose checkpoint is at their end.
     fn finished(&self, manifest: &Manifest, report: &mut TickReport) -> Result<Vec<Finished>, TickError> {
         let mut finished = Vec::new();
-        let dir = self.paths().journal_dir();
-        for mut journal in self.journals(manifest, &mut report.problems).map_err(|e| io(&dir, e))? {
+        for mut journal in self.journals(manifest, &mut report.problems)? {
             if journal.is_live().unwrap_or(true) {
                 continue;
             }

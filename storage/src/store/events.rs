@@ -18,9 +18,17 @@ pub(crate) type EachRows<'a, E> = dyn FnMut(&Names, &[Row]) -> Result<(), E> + '
 impl Store {
     /// The journals in the directory but for those whose events are sealed, and what is wrong with
     /// the others that could not be opened.
-    pub(crate) fn journals(&self, manifest: &Manifest, problems: &mut Vec<String>) -> std::io::Result<Vec<Reader>> {
+    ///
+    /// # Errors
+    /// When there is no telling what is in the directory, or a later version writes there.
+    pub(crate) fn journals(
+        &self,
+        manifest: &Manifest,
+        problems: &mut Vec<String>,
+    ) -> Result<Vec<Reader>, JournalError> {
         let mut journals = Vec::new();
-        for path in list(&self.paths().journal_dir())? {
+        let dir = self.paths().journal_dir();
+        for path in list(&dir).map_err(|cause| JournalError::Io { path: dir, cause })? {
             match Reader::open(&path) {
                 Ok(journal) if !journal.belongs_to(self.uuid()) => {
                     problems.push(format!("{} belongs to another store", path.display()));
@@ -29,6 +37,7 @@ impl Store {
                 Ok(journal) => journals.push(journal),
                 // Sealed and removed since the directory was listed.
                 Err(JournalError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error @ JournalError::TooNew { .. }) => return Err(error),
                 Err(error) => problems.push(error.to_string()),
             }
         }
@@ -104,8 +113,7 @@ impl<'s> RolledUp<'s> {
 
     fn each_in_journals(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
         let (dir, mut problems) = (self.store.paths().journal_dir(), Vec::new());
-        let io = |cause| DbError::Io { path: dir.display().to_string(), cause };
-        let mut journals = self.store.journals(&self.manifest, &mut problems).map_err(io)?;
+        let mut journals = self.store.journals(&self.manifest, &mut problems).map_err(|e| unreadable(e.into()))?;
         for (key, checkpoint) in &self.manifest.checkpoints {
             if checkpoint.retired || checkpoint.events == 0 || !checkpoint.meets(range) {
                 continue;
@@ -147,6 +155,7 @@ fn unreadable(error: QueryError) -> DbError {
     match error {
         QueryError::Io { file, cause } => DbError::Io { path: file, cause },
         QueryError::Damaged { file, offset, what } => DbError::Damaged { path: file, place: offset, what },
+        QueryError::TooNew(what) => DbError::NewerFile(what),
         other => {
             DbError::Damaged { path: "a file of events".into(), place: "its head".into(), what: other.to_string() }
         }

@@ -44,9 +44,7 @@ impl<'s> View<'s> {
     pub(crate) fn open(store: &'s Store, last_try: bool) -> Result<Self, QueryError> {
         let mut problems = Vec::new();
         // The manifest is not known yet: sealed journals are dropped below.
-        let journals = store
-            .journals(&Manifest::default(), &mut problems)
-            .map_err(|cause| QueryError::Io { file: store.paths().journal_dir().display().to_string(), cause })?;
+        let journals = store.journals(&Manifest::default(), &mut problems)?;
         Self::over(store, journals, problems, last_try)
     }
 
@@ -248,7 +246,7 @@ impl From<DbError> for QueryError {
         match error {
             DbError::Damaged { path, place, what } => Self::Damaged { file: path, offset: place, what },
             DbError::Io { path, cause } => Self::Io { file: path, cause },
-            error @ DbError::TooNew { .. } => Self::TooNew(error.to_string()),
+            error @ (DbError::TooNew { .. } | DbError::NewerFile(_)) => Self::TooNew(error.to_string()),
             error => Self::Database(error.to_string()),
         }
     }

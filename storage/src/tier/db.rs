@@ -65,6 +65,9 @@ pub enum DbError {
         /// What it says.
         version: u128,
     },
+    /// A later version made a file of events that is needed for the tables.
+    #[error("{0}")]
+    NewerFile(String),
     /// The system refused.
     #[error("cannot use {path}: {cause}")]
     Io {
@@ -190,6 +193,10 @@ impl Db {
     /// What `work` says, or why the transaction could not be begun or committed.
     pub fn write<T, E: From<DbError>>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T, E>) -> Result<T, E> {
         self.guard(|| {
+            // Opening for writing writes: not to what a later version made.
+            if let Err(error @ DbError::TooNew { .. }) = self.begin_read(&Arc::new(Pages::new(AtBadPage::Refuse))) {
+                return Err(error.into());
+            }
             let database = self.open_writable()?;
             let transaction = database.begin_write().map_err(|e| self.error(e))?;
             self.check_meta(&transaction.open_table(META).map_err(|e| self.error(e))?)?;

@@ -105,6 +105,7 @@ pub(super) fn check_segments(
         match read_segment(store, one, days) {
             // Upkeep may have merged it since: the question is asked anew, until the last time.
             Err(error) if is_gone(&error) && !view.is_last_try() => return Err(error),
+            Err(error @ QueryError::TooNew(_)) => return Err(error),
             Err(error) => found.add_error(error, Repair::Restore),
             Ok((rows, bytes)) => {
                 found.events += rows;
