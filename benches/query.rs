@@ -7,13 +7,10 @@ mod common;
 use std::hint::black_box;
 
 use ax_storage::bucket::Measure;
-use ax_storage::clock::Stopwatch;
-use ax_storage::event::CostSource;
 use ax_storage::query::plan::{Compare, Filter, Kinds, Label, Plan, Quantiles, Step};
-use ax_storage::row::Batch;
 use ax_storage::store::Store;
 use ax_storage::time::{TimeRange, Timestamp, Zone};
-use common::{END_MS, Random, START_MS, event, median, rounds, users};
+use common::{END_MS, START_MS, fill, rounds, time};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -49,34 +46,6 @@ fn main() {
         black_box(summary.expect("it lists"));
     });
     println!("{:42} {listed:8.2}", "newest 20 events");
-}
-
-fn time(measuring: bool, mut run: impl FnMut()) -> f64 {
-    let once = |run: &mut dyn FnMut()| {
-        let watch = Stopwatch::start();
-        run();
-        watch.elapsed().as_secs_f64() * 1000.0
-    };
-    median((0..rounds(measuring) * 5).map(|_| once(&mut run)).collect())
-}
-
-fn fill(folder: &std::path::Path, events: u64) -> Store {
-    let now = Timestamp::from_millis(END_MS + 60_000);
-    let store = Store::open_or_create(folder, &Zone::utc(), now).expect("a store");
-    let (users, mut random) = (users(), Random::new(7));
-    let mut batch = Batch::default();
-    for i in 0..events {
-        let event = event(&mut random, &users, i, events);
-        let ax_storage::event::Event::Request(request) = event else { continue };
-        let ts = request.ts.expect("it has a time");
-        batch.push(&event, ts, CostSource::Recorded, "");
-        if batch.rows.len() == 500_000 || i + 1 == events {
-            store.import().add(&mut batch, 1, None).expect("it imports");
-            batch = Batch::default();
-        }
-    }
-    store.tick(now).expect("it closes");
-    store
 }
 
 fn week() -> TimeRange {

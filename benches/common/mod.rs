@@ -2,10 +2,15 @@
 
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
+use std::path::Path;
 use std::time::Duration;
 
 use ax_monitor::{Event, NanoUsd, Outcome, Request, Tokens};
-use ax_storage::time::Timestamp;
+use ax_storage::Store;
+use ax_storage::clock::Stopwatch;
+use ax_storage::event::CostSource;
+use ax_storage::row::Batch;
+use ax_storage::time::{Timestamp, Zone};
 
 /// First moment of the week: 2025-11-03T00:00:00Z.
 pub(crate) const START_MS: u64 = 1_762_128_000_000;
@@ -13,7 +18,7 @@ pub(crate) const START_MS: u64 = 1_762_128_000_000;
 pub(crate) const END_MS: u64 = START_MS + 7 * 86_400_000;
 
 /// Provider, model, share of traffic, median latency in ms, nano-dollars an input and an output token.
-const MODELS: [(&str, &str, u32, f64, u64, u64); 20] = [
+pub(crate) const MODELS: [(&str, &str, u32, f64, u64, u64); 20] = [
     ("claude", "claude-sonnet", 180, 1100.0, 3000, 15_000),
     ("openai", "gpt-mini", 160, 700.0, 150, 600),
     ("gemini", "gemini-flash", 120, 500.0, 300, 2500),
@@ -120,4 +125,34 @@ pub(crate) fn rounds(measuring: bool) -> usize {
 pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// A store of the week, closed and sealed.
+pub(crate) fn fill(folder: &Path, events: u64) -> Store {
+    let now = Timestamp::from_millis(END_MS + 60_000);
+    let store = Store::open_or_create(folder, &Zone::utc(), now).expect("a store");
+    let (users, mut random) = (users(), Random::new(7));
+    let mut batch = Batch::default();
+    for i in 0..events {
+        let event = event(&mut random, &users, i, events);
+        let ax_storage::event::Event::Request(request) = event else { continue };
+        let ts = request.ts.expect("it has a time");
+        batch.push(&event, ts, CostSource::Recorded, "");
+        if batch.rows.len() == 500_000 || i + 1 == events {
+            store.import().add(&mut batch, 1, None).expect("it imports");
+            batch = Batch::default();
+        }
+    }
+    store.tick(now).expect("it closes");
+    store
+}
+
+/// Milliseconds that `run` takes, in the middle.
+pub(crate) fn time(measuring: bool, mut run: impl FnMut()) -> f64 {
+    let once = |run: &mut dyn FnMut()| {
+        let watch = Stopwatch::start();
+        run();
+        watch.elapsed().as_secs_f64() * 1000.0
+    };
+    median((0..rounds(measuring) * 5).map(|_| once(&mut run)).collect())
 }

@@ -1,6 +1,7 @@
 //! Whether conditions hold in a minute: rules become questions, rules that ask the same share an answer.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use ax_storage::query::QueryError;
 use ax_storage::query::plan::Plan;
@@ -9,7 +10,7 @@ use ax_storage::time::{MINUTE_MS, TimeRange, Timestamp, Zone};
 use jiff::civil::Weekday;
 
 use super::{Evidence, Labels, Rule};
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, Usuals};
 use crate::calendar::Calendar;
 use crate::query::ast::Expr;
 use crate::query::planner::{self, Ask, Guard, Outside, Question};
@@ -119,18 +120,32 @@ pub(super) fn judge_all(
     minute: Timestamp,
 ) -> Vec<Result<Vec<Judged>, String>> {
     let ready: Vec<&Ready<'_>> = rules.iter().map(|(ready, _)| ready).collect();
-    let raw_from = match raw_from(store, &ready) {
-        Ok(from) => from,
-        Err(why) => return rules.iter().map(|_| Err(why.clone())).collect(),
-    };
+    match raw_from(store, &ready) {
+        Ok(from) => judge_by(&|plans| store.run_all(plans), rules, around, minute, from),
+        Err(why) => rules.iter().map(|_| Err(why.clone())).collect(),
+    }
+}
+
+/// Answers several plans from one view.
+type AskAll<'s> = dyn Fn(&[Plan]) -> Result<Vec<Series>, QueryError> + 's;
+
+/// The same by whatever answers plans.
+fn judge_by(
+    store: &AskAll<'_>,
+    rules: &[(Ready<'_>, Vec<Labels>)],
+    around: &Surroundings<'_>,
+    minute: Timestamp,
+    raw_from: Timestamp,
+) -> Vec<Result<Vec<Judged>, String>> {
     let ask = |(ready, known): &(Ready<'_>, Vec<Labels>)| ready.question(around, minute, raw_from, known);
     let questions: Vec<_> = rules.iter().map(ask).collect();
     let mut shared = Shared::default();
     let plans = questions.iter().flatten().flat_map(|q| q.asked.iter().map(|asked| &asked.plan));
     shared.prepare(store, plans);
+    let usuals = Usuals::default();
     let answer = |question: Result<Question, String>| {
         let question = question?;
-        let answer = answer::answer(&question, &mut |plans: &[Plan]| shared.run(store, plans))?;
+        let answer = answer::answer_shared(&question, &usuals, &mut |plans: &[Plan]| shared.run(store, plans))?;
         Ok(read(&question, &answer))
     };
     questions.into_iter().map(answer).collect()
@@ -170,11 +185,11 @@ pub(super) fn read(question: &Question, answer: &Answer) -> Vec<Judged> {
 
 /// Answers by what was asked.
 #[derive(Default)]
-struct Shared(HashMap<String, Result<Series, String>>);
+struct Shared(HashMap<String, Result<Arc<Series>, String>>);
 
 impl Shared {
     /// Asks all of it at once, each question only once.
-    fn prepare<'p>(&mut self, store: &ax_storage::Store, plans: impl Iterator<Item = &'p Plan>) {
+    fn prepare<'p>(&mut self, store: &AskAll<'_>, plans: impl Iterator<Item = &'p Plan>) {
         let mut new: Vec<(String, Plan)> = Vec::new();
         let mut seen = std::collections::HashSet::new();
         for plan in plans {
@@ -184,23 +199,25 @@ impl Shared {
             }
         }
         let (keys, plans): (Vec<String>, Vec<Plan>) = new.into_iter().unzip();
-        match store.run_all(&plans) {
-            Ok(all) => self.0.extend(keys.into_iter().zip(all.into_iter().map(Ok))),
+        match store(&plans) {
+            Ok(all) => self.0.extend(keys.into_iter().zip(all.into_iter().map(|series| Ok(Arc::new(series))))),
             // One that cannot be answered must not keep the others from it.
             Err(_) => {
-                let one = |plan: &Plan| store.run(plan).map_err(|e: QueryError| e.to_string());
+                let one = |plan: &Plan| one(store, plan);
                 self.0.extend(keys.into_iter().zip(plans.iter().map(one)));
             }
         }
     }
 
-    fn run(&mut self, store: &ax_storage::Store, plans: &[Plan]) -> Result<Vec<Series>, String> {
-        let mut one = |plan: &Plan| {
-            let answer = || store.run(plan).map_err(|e| e.to_string());
-            self.0.entry(key(plan)).or_insert_with(answer).clone()
-        };
-        plans.iter().map(&mut one).collect()
+    fn run(&mut self, store: &AskAll<'_>, plans: &[Plan]) -> Result<Vec<Arc<Series>>, String> {
+        let mut shared = |plan: &Plan| self.0.entry(key(plan)).or_insert_with(|| one(store, plan)).clone();
+        plans.iter().map(&mut shared).collect()
     }
+}
+
+fn one(store: &AskAll<'_>, plan: &Plan) -> Result<Arc<Series>, String> {
+    let mut all = store(std::slice::from_ref(plan)).map_err(|e| e.to_string())?;
+    Ok(Arc::new(all.pop().unwrap_or_default()))
 }
 
 /// What a plan asks, as text: plans hold tests of names, which compare by what they print.
@@ -212,4 +229,48 @@ fn key(plan: &Plan) -> String {
         range.end.millis(),
         zone.name()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+    use crate::query::planner::Nothing;
+
+    /// Fifty rules a model, of five kinds with ten thresholds each: what they ask of a model is the same.
+    #[test]
+    fn a_thousand_rules_ask_each_question_once() {
+        let when = |model: usize, kind: usize, part: usize| {
+            let of = format!("{{model=\"m{model}\"}}");
+            match kind {
+                0 => format!("error_rate{of} > baseline * {}", part + 2),
+                1 => format!("p95(latency{of}) > {}s", part + 1),
+                2 => format!("avg(latency{of}) > baseline * {}", part + 2),
+                3 => format!("cost{of} [1h] > ${}", part + 1),
+                _ => format!("anomaly(requests{of}, {})", part + 3),
+            }
+        };
+        let text = |i: usize| when(i % 20, i / 20 % 5, i / 100);
+        let rules: Vec<Rule> = (0..1000).map(|i| Rule::new(&format!("r{i}"), &text(i)).unwrap()).collect();
+        let ready: Vec<_> = rules.iter().map(|rule| (Ready::new(rule).unwrap(), Vec::new())).collect();
+        let asked: RefCell<Vec<String>> = RefCell::default();
+        let store = |plans: &[Plan]| {
+            asked.borrow_mut().extend(plans.iter().map(key));
+            Ok(plans.iter().map(|plan| Series { range: Some(plan.range), ..Series::default() }).collect())
+        };
+        let zone = Zone::utc();
+        let around = Surroundings { zone: &zone, week_start: Weekday::Monday, outside: &Nothing };
+        let minute = Timestamp::from_millis(1_763_320_500_000);
+        let judged = judge_by(&store, &ready, &around, minute, Timestamp::MIN);
+        assert!(judged.len() == 1000 && judged.iter().all(Result::is_ok));
+        let mut asked = asked.into_inner();
+        let all = asked.len();
+        asked.sort_unstable();
+        asked.dedup();
+        assert_eq!(asked.len(), all, "a question was asked twice");
+        // Of each model: four windows and the past of errors, a window of latency, one with its past, one of
+        // cost, and three points of requests with theirs.
+        assert_eq!(all, 20 * (5 + 1 + 2 + 1 + 2), "{:#?}", &asked[..12]);
+    }
 }

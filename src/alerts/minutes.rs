@@ -7,11 +7,11 @@
 mod slide;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use ax_storage::Store;
 use ax_storage::bucket::Stat;
 use ax_storage::query::plan::{Plan, Step};
-use ax_storage::query::series::{Aggregate, Counters, Group, Series};
+use ax_storage::query::series::{Aggregate, Counters, Group, Series, StepRange};
 use ax_storage::query::{QueryError, steps_of};
 use ax_storage::time::{DAY_MS, MINUTE_MS, TimeRange, Timestamp};
 
@@ -27,9 +27,15 @@ const SLIDES_MAX: usize = 16;
 /// Steps whose quantiles are kept.
 const REMEMBERED_MAX: usize = 200_000;
 
+/// Answers a plan.
+pub(super) type Ask<'s> = dyn Fn(&Plan) -> Result<Series, QueryError> + 's;
+
+/// Answers that are kept by shape: a rule looks at few lengths of the past.
+const ANSWERS_MAX: usize = 4;
+
 /// The history of everything that a rule asks about.
 pub(super) struct Minutes<'s> {
-    store: &'s Store,
+    ask: &'s Ask<'s>,
     shapes: Vec<Shape>,
     /// Events before this could not be had by the minute.
     pub(super) from: Timestamp,
@@ -43,6 +49,9 @@ struct Shape {
     groups: Vec<History>,
     /// Steps need no percentiles of their own.
     totals_only: bool,
+    /// The last answers with steps, the newest last: a past that ends with an hour is asked about for all of
+    /// the next one.
+    answered: Vec<(TimeRange, Step, Arc<Series>)>,
 }
 
 /// One group's minutes that have events.
@@ -65,8 +74,8 @@ struct History {
 
 impl<'s> Minutes<'s> {
     /// Nothing is read yet.
-    pub(super) fn new(store: &'s Store) -> Self {
-        Self { store, shapes: Vec::new(), from: Timestamp::MIN }
+    pub(super) fn new(ask: &'s Ask<'s>) -> Self {
+        Self { ask, shapes: Vec::new(), from: Timestamp::MIN }
     }
 
     /// Reads what `plan` is about over all of `range`, unless that is there. `totals_only`: nobody looks
@@ -87,7 +96,8 @@ impl<'s> Minutes<'s> {
             }
             None => range,
         };
-        let mut shape = Shape { plan: plan.clone(), filter, range, groups: Vec::new(), totals_only };
+        let (groups, answered) = (Vec::new(), Vec::new());
+        let mut shape = Shape { plan: plan.clone(), filter, range, groups, totals_only, answered };
         let mut index = HashMap::new();
         let mut start = range.start;
         while start < range.end {
@@ -114,7 +124,7 @@ impl<'s> Minutes<'s> {
             values,
             ..shape.plan.clone()
         };
-        let series = match self.store.run(&plan(range)) {
+        let series = match (self.ask)(&plan(range)) {
             Err(QueryError::NeedsRaw { from, .. } | QueryError::StepTooFine { from }) => {
                 let whole = from.millis().div_ceil(MINUTE_MS) * MINUTE_MS;
                 let start = Timestamp::from_millis(whole).max(range.start).min(range.end);
@@ -122,7 +132,7 @@ impl<'s> Minutes<'s> {
                 if start == range.end || start == range.start {
                     return Ok(());
                 }
-                self.store.run(&plan(TimeRange::new(start, range.end)))?
+                (self.ask)(&plan(TimeRange::new(start, range.end)))?
             }
             other => other?,
         };
@@ -142,7 +152,7 @@ impl<'s> Minutes<'s> {
     }
 
     /// Answers plans; what was not read is asked of the store.
-    pub(super) fn run(&mut self, plans: &[Plan]) -> Result<Vec<Series>, QueryError> {
+    pub(super) fn run(&mut self, plans: &[Plan]) -> Result<Vec<Arc<Series>>, QueryError> {
         let mut all = Vec::with_capacity(plans.len());
         for plan in plans {
             let shape = self.shape_of(plan);
@@ -150,7 +160,7 @@ impl<'s> Minutes<'s> {
                 && plan.range.end.millis().is_multiple_of(MINUTE_MS);
             match shape.filter(|_| aligned) {
                 Some(i) => all.push(self.shapes[i].answer(plan)?),
-                None => all.push(self.store.run(plan)?),
+                None => all.push(Arc::new((self.ask)(plan)?)),
             }
         }
         Ok(all)
@@ -182,7 +192,21 @@ impl Shape {
             && own.group == plan.group
     }
 
-    fn answer(&mut self, plan: &Plan) -> Result<Series, QueryError> {
+    fn answer(&mut self, plan: &Plan) -> Result<Arc<Series>, QueryError> {
+        let Some(step) = plan.step.filter(|_| plan.above.is_empty()) else { return self.make(plan).map(Arc::new) };
+        let known = self.answered.iter().find(|(range, width, _)| (*range, *width) == (plan.range, step));
+        if let Some((.., series)) = known {
+            return Ok(Arc::clone(series));
+        }
+        let series = Arc::new(self.make(plan)?);
+        if self.answered.len() >= ANSWERS_MAX {
+            self.answered.remove(0);
+        }
+        self.answered.push((plan.range, step, Arc::clone(&series)));
+        Ok(series)
+    }
+
+    fn make(&mut self, plan: &Plan) -> Result<Series, QueryError> {
         let steps = plan.step.map(|step| steps_of(plan.range, step, &plan.zone)).transpose()?.unwrap_or_default();
         let of_steps = plan.quantiles.is_some() && !self.totals_only;
         let mut series = Series { range: Some(plan.range), steps, ..Series::default() };
@@ -191,11 +215,13 @@ impl Shape {
             if window.0 == window.1 && !plan.group.is_empty() {
                 continue;
             }
+            let total_from = window.0;
             let mut total = history.aggregate(window, plan);
             history.distribute(window, plan, &mut total);
             series.all.counts.merge(&total.counts);
-            let point = |step: &ax_storage::query::series::StepRange| {
-                let window = history.find(step.range);
+            let mut window = (total_from, total_from);
+            let point = |step: &StepRange| {
+                window = history.find_after(window.1, step.range);
                 let mut point = history.aggregate(window, plan);
                 if of_steps {
                     point.quantiles = history.quantiles_of(window, plan, &point);
@@ -253,26 +279,29 @@ impl History {
         (place(range.start), place(range.end))
     }
 
+    /// The same for a range that begins at the minute at place `from` or later: steps follow each other.
+    fn find_after(&self, from: usize, range: TimeRange) -> (usize, usize) {
+        let on = |from: usize, until: Timestamp| {
+            let rest = self.at.get(from..).unwrap_or_default();
+            from + rest.iter().take_while(|at| **at < until.millis()).count()
+        };
+        let start = on(from, range.start);
+        (start, on(start, range.end))
+    }
+
     fn aggregate(&self, (from, to): (usize, usize), plan: &Plan) -> Aggregate {
-        let empty = Aggregate {
-            stats: vec![Stat::default(); plan.measures.len()],
-            quantiles: vec![None; plan.quantiles.as_ref().map_or(0, |q| q.ppm.len())],
-            above: vec![0; plan.above.len()],
-            ..Aggregate::default()
+        let counts = match (self.counts.get(from), self.counts.get(to)) {
+            (Some(a), Some(b)) => minus(b, a),
+            _ => Counters::default(),
         };
-        let (Some(a), Some(b)) = (self.counts.get(from), self.counts.get(to)) else { return empty };
-        if from == to {
-            return empty;
-        }
-        let stats = if plan.sums_only {
-            let (Some(a), Some(b)) = (self.sums.get(from), self.sums.get(to)) else { return empty };
-            let less =
-                |(a, b): (&(u64, u128), &(u64, u128))| Stat { count: b.0 - a.0, sum: b.1 - a.1, ..Stat::default() };
-            a.iter().zip(b).map(less).collect()
-        } else {
-            self.merge(from, to, plan.measures.len())
+        let less = |(a, b): (&(u64, u128), &(u64, u128))| Stat { count: b.0 - a.0, sum: b.1 - a.1, ..Stat::default() };
+        let stats = match (self.sums.get(from), self.sums.get(to)) {
+            (Some(a), Some(b)) if from < to && plan.sums_only => a.iter().zip(b).map(less).collect(),
+            (Some(_), Some(_)) if from < to => self.merge(from, to, plan.measures.len()),
+            _ => vec![Stat::default(); plan.measures.len()],
         };
-        Aggregate { counts: minus(b, a), stats, ..empty }
+        let quantiles = vec![None; plan.quantiles.as_ref().map_or(0, |q| q.ppm.len())];
+        Aggregate { counts, stats, quantiles, above: vec![0; plan.above.len()], ..Aggregate::default() }
     }
 
     /// Stats of minutes, whole blocks at once.

@@ -15,6 +15,8 @@ mod minutes;
 pub mod notify;
 mod replay;
 mod rule;
+#[cfg(test)]
+mod simulated;
 mod state;
 pub mod table;
 mod why;

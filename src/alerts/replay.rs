@@ -8,10 +8,10 @@ use ax_storage::query::plan::Plan;
 use ax_storage::time::{MINUTE_MS, TimeRange, Timestamp};
 
 use super::judge::{self, Ready, Surroundings};
-use super::minutes::Minutes;
+use super::minutes::{Ask, Minutes};
 use super::table::States;
 use super::{Evidence, Instance, Labels, Outcome, Phase, Rule, Transition, evaluate};
-use crate::answer;
+use crate::answer::{self, Usuals};
 use crate::metric::Number;
 use crate::query::planner::{Node, Question, Usual};
 
@@ -64,24 +64,45 @@ pub enum ReplayError {
     TooLong(u64),
 }
 
-/// Judges a rule in every whole minute that ends within `range`, as if nothing had been before.
+/// Judges a rule in every whole minute that ends within `range`, from `before` on: by default as if nothing had
+/// been.
 ///
 /// # Errors
 /// See [`ReplayError`].
-pub fn replay(store: &Store, rule: &Rule, around: &Surroundings<'_>, range: TimeRange) -> Result<Replay, ReplayError> {
+pub fn replay(
+    store: &Store,
+    rule: &Rule,
+    around: &Surroundings<'_>,
+    range: TimeRange,
+    before: &States,
+) -> Result<Replay, ReplayError> {
     let ready = Ready::new(rule).map_err(ReplayError::Rule)?;
+    // As it is kept now: what was kept then is gone all the same.
+    let raw_from = if ready.depends_on_raw() { store.raw_from()? } else { Timestamp::MIN };
+    over(&ready, around, range, before, raw_from, &|plan| store.run(plan))
+}
+
+/// The same over whatever answers plans by the minute.
+pub(super) fn over(
+    ready: &Ready<'_>,
+    around: &Surroundings<'_>,
+    range: TimeRange,
+    before: &States,
+    raw_from: Timestamp,
+    ask: &Ask<'_>,
+) -> Result<Replay, ReplayError> {
+    let rule = ready.rule;
     let first = range.start.millis().div_ceil(MINUTE_MS).max(1) * MINUTE_MS;
     let last = range.end.millis() / MINUTE_MS * MINUTE_MS;
     let count = (last + MINUTE_MS).saturating_sub(first) / MINUTE_MS;
     if count > MINUTES_MAX {
         return Err(ReplayError::TooLong(count));
     }
-    // As it is kept now: what was kept then is gone all the same.
-    let raw_from = if ready.depends_on_raw() { store.raw_from()? } else { Timestamp::MIN };
     let at = |ms: u64| Timestamp::from_millis(ms);
     let question =
         |ms: u64, known: &[Labels]| ready.question(around, at(ms), raw_from, known).map_err(ReplayError::Rule);
-    let mut history = Minutes::new(store);
+    let mut history = Minutes::new(ask);
+    let usuals = Usuals::default();
     for (plan, range, totals_only) in wanted(&question(first, &[])?, &question(last, &[])?) {
         // Bursts do not add up: the store is asked for them each minute.
         if plan.violations {
@@ -90,12 +111,12 @@ pub fn replay(store: &Store, rule: &Rule, around: &Surroundings<'_>, range: Time
         history.read(&plan, range, totals_only)?;
     }
     let mut replay = Replay { minutes: count, ..Replay::default() };
-    let mut states = States { condition: rule.condition.clone(), ..States::default() };
+    let mut states = States { condition: rule.condition.clone(), ..before.clone() };
     let silences = HashMap::new();
-    let mut known: Vec<Labels> = Vec::new();
+    let mut known: Vec<Labels> = states.groups.iter().map(|g| g.labels.clone()).collect();
     for ms in (first..=last).step_by(usize::try_from(MINUTE_MS).unwrap_or(usize::MAX)) {
         let question = question(ms, &known)?;
-        let answer = answer::answer(&question, &mut |plans: &[Plan]| history.run(plans))?;
+        let answer = answer::answer_shared(&question, &usuals, &mut |plans: &[Plan]| history.run(plans))?;
         let judged = Ok(judge::read(&question, &answer));
         let (after, transitions) = evaluate::next(rule, states, &judged, &silences, ms);
         states = after;
@@ -160,7 +181,9 @@ fn uses(question: &Question, node: &Node, stepped: &mut BTreeSet<usize>) {
     let plan = |select: usize| question.selects.get(select).map(|s| s.asked);
     match node {
         Node::Literal(_) | Node::Outside(_) | Node::Usual(Usual::Pooled(_)) | Node::Judged(_) => {}
-        Node::Usual(Usual::Seasonal(i) | Usual::ByHour { hours: i, .. }) | Node::Trend(i) => stepped.extend(plan(*i)),
+        Node::Usual(Usual::Seasonal { history: i, .. } | Usual::ByHour { hours: i, .. }) | Node::Trend(i) => {
+            stepped.extend(plan(*i))
+        }
         // With a written step the value itself is made of steps.
         Node::Select(i) if question.step.is_some() => stepped.extend(plan(*i)),
         Node::Select(_) => {}

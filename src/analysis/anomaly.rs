@@ -1,5 +1,7 @@
 //! Is a metric far off its usual level right now?
 
+use ax_storage::time::TimeRange;
+
 use super::baseline::Profile;
 use super::{Point, Unknown};
 use crate::calendar::Calendar;
@@ -32,18 +34,23 @@ impl Anomaly {
     }
 }
 
-/// Judges the mean of the newest [`JUDGED_POINTS`] points against the past before them: an anomaly
-/// lies more than `k` usual deviations above or below the baseline. `points` go from old to new,
-/// in equal steps; a step without data may be missing.
+/// Judges the mean of the newest points, [`JUDGED_POINTS`] where there are as many, against the past before
+/// them: an anomaly lies more than `k` usual deviations above or below the baseline. `judged` go from old to
+/// new, in steps of `step_ms` milliseconds; a step without data may be missing.
 ///
 /// # Errors
-/// Without data in the newest point, or with less than a day of history or 100 events before.
-pub fn anomaly(points: &[Point], k: f64, calendar: &Calendar<'_>) -> Result<Anomaly, Unknown> {
-    let (past, judged) = points.split_at(points.len().saturating_sub(JUDGED_POINTS));
-    let first = judged.first().ok_or(Unknown::NoData)?;
+/// Without data in the newest point.
+pub fn anomaly(
+    judged: &[Point],
+    step_ms: u64,
+    past: &Profile,
+    k: f64,
+    calendar: &Calendar<'_>,
+) -> Result<Anomaly, Unknown> {
+    let judged = &judged[judged.len().saturating_sub(JUDGED_POINTS)..];
     judged.last().and_then(Point::known).ok_or(Unknown::NoData)?;
-    let profile = Profile::new(past, first.t, calendar)?;
-    let known: Vec<_> = judged.iter().filter_map(|p| Some((p.known()?, profile.at(p.t)))).collect();
+    let usual = |p: &Point| past.over(TimeRange::new(p.t, p.t.plus_ms(step_ms)), calendar);
+    let known: Vec<_> = judged.iter().filter_map(|p| Some((p.known()?, usual(p)))).collect();
     let mean = |of: &dyn Fn(&(f64, super::Baseline)) -> f64| known.iter().map(of).sum::<f64>() / known.len() as f64;
     let (value, baseline, scale) = (mean(&|p| p.0), mean(&|p| p.1.level), mean(&|p| p.1.scale));
     Ok(Anomaly { value, baseline, scale, found: (value - baseline).abs() > k * scale })

@@ -6,7 +6,7 @@
 //! is the greatest of three: the median absolute deviation, what 98 % of all deviations stay
 //! within, and 2 % of the level; so that neither one wild hour nor a constant series spoil it.
 
-use ax_storage::time::{DAY_MS, Timestamp};
+use ax_storage::time::{DAY_MS, HOUR_MS, TimeRange, Timestamp};
 
 use super::robust::{SD_IN_MAD, median, quantile};
 use super::{Point, Unknown};
@@ -51,13 +51,13 @@ pub struct Baseline {
 /// # Errors
 /// With less than a day of history or 100 events.
 pub fn baseline(past: &[Point], at: Timestamp, calendar: &Calendar<'_>) -> Result<Baseline, Unknown> {
-    Ok(Profile::new(past, at, calendar)?.at(at))
+    Ok(Profile::new(past, at, calendar)?.at(at, calendar))
 }
 
 /// A past, ready to give its level at several times.
-#[derive(Clone, Debug)]
-pub struct Profile<'a> {
-    slots: Slots<'a>,
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    slots: Slots,
     /// The usual value of each slot.
     usual: Vec<f64>,
     shift: f64,
@@ -65,12 +65,12 @@ pub struct Profile<'a> {
     events: u64,
 }
 
-impl<'a> Profile<'a> {
-    /// The past before `end`.
+impl Profile {
+    /// The past before `end`, by the hours of `calendar`.
     ///
     /// # Errors
     /// With less than a day of history or 100 events.
-    pub fn new(past: &[Point], end: Timestamp, calendar: &Calendar<'a>) -> Result<Self, Unknown> {
+    pub fn new(past: &[Point], end: Timestamp, calendar: &Calendar<'_>) -> Result<Self, Unknown> {
         let before = || past.iter().filter(|p| p.t < end && end.since(p.t) <= REACH_MS);
         // What was before the first event is no zero, but nothing.
         let first = before().filter(|p| p.count > 0).map(|p| p.t).min().ok_or(Unknown::NoData)?;
@@ -78,7 +78,7 @@ impl<'a> Profile<'a> {
         if have_ms < HISTORY_MIN_MS {
             return Err(Unknown::ShortHistory { have_ms, need_ms: HISTORY_MIN_MS });
         }
-        let slots = Slots { calendar: *calendar, weekdays: have_ms >= WEEKDAYS_FROM_MS };
+        let slots = Slots { weekdays: have_ms >= WEEKDAYS_FROM_MS };
         let reach_ms = if slots.weekdays { REACH_MS } else { WEEK_MS };
         let used = || before().filter(|p| p.t >= first && end.since(p.t) <= reach_ms);
         let events = used().fold(0_u64, |sum, p| sum.saturating_add(p.count));
@@ -86,7 +86,9 @@ impl<'a> Profile<'a> {
             return Err(Unknown::FewEvents { have: events, need: EVENTS_MIN });
         }
         let values: Vec<Value> = used()
-            .filter_map(|p| Some(Value { slot: slots.of(p.t), recent: end.since(p.t) <= DAY_MS, value: p.known()? }))
+            .filter_map(|p| {
+                Some(Value { slot: slots.of(p.t, calendar), recent: end.since(p.t) <= DAY_MS, value: p.known()? })
+            })
             .collect();
         let usual = slots.usual(&values).ok_or(Unknown::NoData)?;
         let off = |v: &Value| v.value - usual[v.slot];
@@ -101,10 +103,27 @@ impl<'a> Profile<'a> {
         self.shift
     }
 
-    /// The baseline at `t`.
-    pub fn at(&self, t: Timestamp) -> Baseline {
-        let level = self.usual[self.slots.of(t)] + self.shift;
+    /// The baseline at `t`, by the calendar that it was made with.
+    pub fn at(&self, t: Timestamp, calendar: &Calendar<'_>) -> Baseline {
+        let level = self.usual[self.slots.of(t, calendar)] + self.shift;
         Baseline { level, scale: self.scale.max(SCALE_MIN * level.abs()), events: self.events }
+    }
+
+    /// The baseline of a window. One of up to an hour lies in two hours of the day at most and is weighed by
+    /// them; a longer one is told by its start, as those of the past were.
+    pub fn over(&self, window: TimeRange, calendar: &Calendar<'_>) -> Baseline {
+        let first = self.at(window.start, calendar);
+        let length_ms = window.millis();
+        let local = calendar.local(window.start);
+        let gone_ms = (u64::from(local.minute().unsigned_abs()) * 60 + u64::from(local.second().unsigned_abs())) * 1000;
+        let inside_ms = HOUR_MS.saturating_sub(gone_ms);
+        if length_ms > HOUR_MS || length_ms <= inside_ms {
+            return first;
+        }
+        let next = self.at(window.start.plus_ms(inside_ms), calendar);
+        let part = inside_ms as f64 / length_ms as f64;
+        let weigh = |a: f64, b: f64| a * part + b * (1.0 - part);
+        Baseline { level: weigh(first.level, next.level), scale: weigh(first.scale, next.scale), ..first }
     }
 }
 
@@ -117,19 +136,18 @@ struct Value {
 }
 
 /// Hours of the day, or of the week.
-#[derive(Clone, Copy, Debug)]
-struct Slots<'a> {
-    calendar: Calendar<'a>,
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Slots {
     weekdays: bool,
 }
 
-impl Slots<'_> {
+impl Slots {
     const fn count(&self) -> usize {
         if self.weekdays { 7 * 24 } else { 24 }
     }
 
-    fn of(&self, t: Timestamp) -> usize {
-        let local = self.calendar.local(t);
+    fn of(&self, t: Timestamp, calendar: &Calendar<'_>) -> usize {
+        let local = calendar.local(t);
         let hour = usize::from(local.hour().unsigned_abs());
         let day = if self.weekdays { usize::from(local.weekday().to_monday_zero_offset().unsigned_abs()) } else { 0 };
         day * 24 + hour

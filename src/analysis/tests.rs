@@ -1,6 +1,6 @@
 //! Baselines, anomalies and trends of made-up series whose answers are known.
 
-use ax_storage::time::{DAY_MS, HOUR_MS, Zone};
+use ax_storage::time::{DAY_MS, HOUR_MS, TimeRange, Zone};
 use proptest::prelude::*;
 
 use super::robust::{median, quantile};
@@ -38,7 +38,7 @@ fn a_baseline_is_the_usual_value_of_the_hour() {
     for hour in [0, 9, 23] {
         let at = end(&points).plus_ms(hour * HOUR_MS);
         // The profile ends where the points do; only the hour asked for differs.
-        let found = Profile::new(&points, end(&points), &calendar).unwrap().at(at);
+        let found = Profile::new(&points, end(&points), &calendar).unwrap().at(at, &calendar);
         assert!(close(found.level, 100.0 + 10.0 * hour as f64), "{hour}: {found:?}");
         assert!(close(found.scale, 0.02 * found.level), "nothing ever strayed: {found:?}");
     }
@@ -48,10 +48,27 @@ fn a_baseline_is_the_usual_value_of_the_hour() {
 fn hours_are_those_of_the_zone() {
     let zone = Zone::load("Asia/Kathmandu").unwrap();
     let points = hours(7 * 24, |h| (h % 24) as f64);
-    let profile = Profile::new(&points, end(&points), &Calendar::new(&zone)).unwrap();
+    let calendar = Calendar::new(&zone);
+    let profile = Profile::new(&points, end(&points), &calendar).unwrap();
     // 18:15Z and 19:00Z lie in the same local hour from 00:00, as do the points of 19:00Z.
-    let at = |minutes: u64| profile.at(end(&points).plus_ms(minutes * 60_000)).level;
+    let at = |minutes: u64| profile.at(end(&points).plus_ms(minutes * 60_000), &calendar).level;
     assert!(close(at(18 * 60 + 15), 19.0) && close(at(19 * 60), 19.0) && close(at(18 * 60 + 14), 18.0));
+}
+
+#[test]
+fn a_window_across_two_hours_is_usually_something_between_them() {
+    let zone = Zone::utc();
+    let calendar = Calendar::new(&zone);
+    let points = hours(7 * 24, |h| 100.0 + 10.0 * (h % 24) as f64);
+    let profile = Profile::new(&points, end(&points), &calendar).unwrap();
+    let start = end(&points).plus_ms(9 * HOUR_MS);
+    for (minute, minutes, level) in
+        [(0, 60, 190.0), (15, 60, 192.5), (45, 15, 190.0), (50, 20, 195.0), (50, 120, 190.0)]
+    {
+        let from = start.plus_ms(minute * 60_000);
+        let found = profile.over(TimeRange::new(from, from.plus_ms(minutes * 60_000)), &calendar).level;
+        assert!(close(found, level), "{minutes} minutes from :{minute} on: {found}");
+    }
 }
 
 #[test]
@@ -63,7 +80,7 @@ fn weekdays_count_after_three_weeks() {
         let points = hours(weeks * 7 * 24 - 24, |h| if weekend(h) { 10.0 } else { 100.0 });
         let profile = Profile::new(&points, end(&points), &calendar).unwrap();
         let noon = Timestamp::from_millis(MONDAY + (weeks * 7 - 2) * DAY_MS + 12 * HOUR_MS);
-        let found = profile.at(noon).level - profile.shift();
+        let found = profile.at(noon, &calendar).level - profile.shift();
         assert!(close(found, saturday), "{weeks} weeks: {found}");
     }
 }
@@ -101,18 +118,22 @@ fn too_little_past_is_unknown_and_says_so() {
 fn an_anomaly_is_off_by_more_than_the_usual() {
     let zone = Zone::utc();
     let calendar = Calendar::new(&zone);
+    let judge = |points: &[Point], k: f64| {
+        let (past, judged) = points.split_at(points.len() - JUDGED_POINTS);
+        anomaly(judged, HOUR_MS, &Profile::new(past, judged[0].t, &calendar)?, k, &calendar)
+    };
     let day = |h: u64| 100.0 + 40.0 * (h as f64 / 24.0 * std::f64::consts::TAU).sin() + 5.0 * noise(h);
     for (lift, found) in [(0.0, false), (10.0, false), (60.0, true), (-60.0, true)] {
         let points = hours(10 * 24, |h| day(h) + if h >= 10 * 24 - 3 { lift } else { 0.0 });
-        let judged = anomaly(&points, DEVIATIONS_DEFAULT, &calendar).unwrap();
+        let judged = judge(&points, DEVIATIONS_DEFAULT).unwrap();
         assert_eq!(judged.found, found, "{lift}: {judged:?}");
     }
     // A single wild point is not yet one, and no data in the newest point is no judgement.
     let mut points = hours(10 * 24, day);
     points.last_mut().unwrap().value = Some(130.0);
-    assert!(!anomaly(&points, DEVIATIONS_DEFAULT, &calendar).unwrap().found);
+    assert!(!judge(&points, DEVIATIONS_DEFAULT).unwrap().found);
     points.last_mut().unwrap().value = None;
-    assert_eq!(anomaly(&points, DEVIATIONS_DEFAULT, &calendar), Err(Unknown::NoData));
+    assert_eq!(judge(&points, DEVIATIONS_DEFAULT), Err(Unknown::NoData));
 }
 
 #[test]
@@ -165,7 +186,10 @@ proptest! {
             t += steps * step_ms;
             Point { t: Timestamp::from_millis(t), value, count }
         }).collect();
-        if let Ok(a) = anomaly(&points, k, &calendar) {
+        let (past, judged) = points.split_at(points.len().saturating_sub(JUDGED_POINTS));
+        let first = judged.first().map_or(Timestamp::MIN, |p| p.t);
+        let profile = Profile::new(past, first, &calendar);
+        if let Ok(a) = profile.and_then(|past| anomaly(judged, step_ms, &past, k, &calendar)) {
             prop_assert!([a.value, a.baseline, a.scale].iter().all(|x| x.is_finite()) && a.scale >= 0.0, "{a:?}");
         }
         if let Ok(change) = trend(&points, 6 * HOUR_MS) {

@@ -1,10 +1,12 @@
 //! The answers of all plans of a question, laid out so that every metric finds its group and step.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use ax_storage::query::series::{Aggregate, Group, Series, StepRange};
 
 use super::top;
+use super::usuals::Usuals;
 use crate::metric::Allowed;
 use crate::metric::{self, Needs, Number, Numbers};
 use crate::query::ast::Range;
@@ -14,7 +16,7 @@ use crate::query::planner::{Node, Question, Selected, Versus};
 pub(super) struct Board<'a> {
     /// What is asked.
     pub(super) question: &'a Question,
-    series: &'a [Series],
+    series: &'a [Arc<Series>],
     /// The groups of all metrics: a row each. One empty key without groups.
     pub(super) keys: Vec<Vec<Box<str>>>,
     /// The steps of the first metric that has any.
@@ -29,10 +31,17 @@ pub(super) struct Board<'a> {
     current: BTreeSet<usize>,
     /// What values were counted above, ascending.
     pub(super) bounds: &'a [u64],
+    /// Pasts that were looked at before.
+    pub(super) usuals: &'a Usuals,
 }
 
 impl<'a> Board<'a> {
-    pub(super) fn new(question: &'a Question, series: &'a [Series], bounds: &'a [u64]) -> Self {
+    pub(super) fn new(
+        question: &'a Question,
+        series: &'a [Arc<Series>],
+        bounds: &'a [u64],
+        usuals: &'a Usuals,
+    ) -> Self {
         let mut current = BTreeSet::new();
         rests_on(&question.root, &mut current);
         let own = |s: &Selected| series.get(s.asked).map_or(&[][..], |s| s.steps.as_slice());
@@ -48,7 +57,7 @@ impl<'a> Board<'a> {
         drop(index);
         let steps = question.selects.iter().map(|s| aligned(axis, own(s), offset_ms, s.offset_ms)).collect();
         let nothing = question.asked.iter().map(|asked| empty(&asked.needs)).collect();
-        Self { question, series, keys, axis, places, steps, nothing, current, bounds }
+        Self { question, series, keys, axis, places, steps, nothing, current, bounds, usuals }
     }
 
     /// How many steps a metric has itself.
@@ -67,11 +76,16 @@ impl<'a> Board<'a> {
     }
 
     fn group(&self, select: usize, key: usize) -> Option<&'a Group> {
-        let (selected, _, series) = self.parts(select)?;
-        if self.question.asked.get(selected.asked)?.plan.group.is_empty() {
-            return series.groups.first();
-        }
-        series.groups.get((*self.places.get(select)?.get(key)?)?)
+        let (series, group) = self.origin(select, key)?;
+        series.groups.get(group?)
+    }
+
+    /// The series that a metric's numbers come from, and the place of a group in it.
+    pub(super) fn origin(&self, select: usize, key: usize) -> Option<(&'a Arc<Series>, Option<usize>)> {
+        let selected = self.question.selects.get(select)?;
+        let grouped = !self.question.asked.get(selected.asked)?.plan.group.is_empty();
+        let group = if grouped { *self.places.get(select)?.get(key)? } else { Some(0) };
+        Some((self.series.get(selected.asked)?, group))
     }
 
     /// The numbers of a metric for a group: of one of its own steps, or of its window.
@@ -169,7 +183,7 @@ impl<'a> Board<'a> {
 }
 
 /// The groups of all metrics in the question's order of labels, each once.
-fn keys(question: &Question, series: &[Series]) -> Vec<Vec<Box<str>>> {
+fn keys(question: &Question, series: &[Arc<Series>]) -> Vec<Vec<Box<str>>> {
     if question.group.is_none() {
         return vec![Vec::new()];
     }
@@ -190,7 +204,7 @@ fn key(selected: &Selected, group: &Group) -> Vec<Box<str>> {
 fn places(
     selected: &Selected,
     question: &Question,
-    series: &[Series],
+    series: &[Arc<Series>],
     index: &HashMap<&[Box<str>], usize>,
 ) -> Vec<Option<usize>> {
     let keys = if question.group.is_some() { index.len() } else { 1 };

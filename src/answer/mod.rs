@@ -10,7 +10,10 @@ mod calculate;
 mod evidence;
 mod past;
 mod top;
+mod usuals;
 mod value;
+
+use std::sync::Arc;
 
 use ax_storage::query::plan::Plan;
 use ax_storage::query::series::{Aggregate, Series, Source, StepRange};
@@ -20,10 +23,14 @@ use crate::metric::Needs;
 use crate::query::planner::{Node, Question};
 use board::Board;
 pub use evidence::Evidence;
+pub use usuals::Usuals;
 pub use value::{Value, compare};
 
 /// Asks a store for several plans of one view.
 pub type Run<'r, E> = dyn FnMut(&[Plan]) -> Result<Vec<Series>, E> + 'r;
+
+/// The same where answers are shared between questions.
+pub type RunShared<'r, E> = dyn FnMut(&[Plan]) -> Result<Vec<Arc<Series>>, E> + 'r;
 
 /// The answer to a question.
 #[derive(Clone, Debug)]
@@ -85,19 +92,28 @@ pub struct Point {
 /// # Errors
 /// Those of `run`.
 pub fn answer<E>(question: &Question, run: &mut Run<'_, E>) -> Result<Answer, E> {
+    let mut shared = |plans: &[Plan]| Ok(run(plans)?.into_iter().map(Arc::new).collect());
+    answer_shared(question, &Usuals::default(), &mut shared)
+}
+
+/// Answers one of several questions about the same: `usuals` remembers the pasts that were looked at.
+///
+/// # Errors
+/// Those of `run`.
+pub fn answer_shared<E>(question: &Question, usuals: &Usuals, run: &mut RunShared<'_, E>) -> Result<Answer, E> {
     let plans: Vec<Plan> = question.asked.iter().map(|asked| asked.plan.clone()).collect();
     let mut series = run(&plans)?;
     // A store that answers less than it was asked for leaves no data.
-    series.resize_with(plans.len(), Series::default);
+    series.resize_with(plans.len(), Arc::default);
     if question.top.is_some() {
         top::cut(question, &mut series, run)?;
     }
     let bounds = past::count_above(question, &mut series, run)?;
-    Ok(assemble(question, &series, &bounds))
+    Ok(assemble(question, &series, &bounds, usuals))
 }
 
-fn assemble(question: &Question, series: &[Series], bounds: &[u64]) -> Answer {
-    let board = Board::new(question, series, bounds);
+fn assemble(question: &Question, series: &[Arc<Series>], bounds: &[u64], usuals: &Usuals) -> Answer {
+    let board = Board::new(question, series, bounds, usuals);
     let mut rows: Vec<Row> = (0..board.keys.len()).map(|key| row(&board, key)).collect();
     rows.sort_by(|a, b| a.other.cmp(&b.other).then(b.value.order(a.value)).then_with(|| a.labels.cmp(&b.labels)));
     let first = board.main().map(|s| s.asked);

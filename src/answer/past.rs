@@ -1,11 +1,15 @@
 //! Usual levels and judgements about them, for one group.
 
+use std::rc::Rc;
+use std::sync::Arc;
+
 use ax_storage::query::plan::Plan;
 use ax_storage::query::series::Series;
 use ax_storage::time::{HOUR_MS, TimeRange};
 
-use super::Run;
+use super::RunShared;
 use super::board::Board;
+use super::usuals::Usuals;
 use super::value::{compare, joined};
 use crate::analysis::binomial::{self, Counts, Tail};
 use crate::analysis::{self, Anomaly, Point, Profile};
@@ -22,10 +26,8 @@ impl Board<'_> {
     pub(super) fn usual(&self, usual: &Usual, key: usize) -> Option<Number> {
         match *usual {
             Usual::Pooled(past) => self.pooled(past, key),
-            Usual::Seasonal(history) => {
-                let end = self.window(history)?.end;
-                let past = self.points(history, key);
-                analysis::baseline(&past, end, &self.calendar()).ok().and_then(|usual| Number::float(usual.level))
+            Usual::Seasonal { history, window } => {
+                Number::float(self.profile(history, key)?.over(window, &self.calendar()).level)
             }
             Usual::ByHour { hours, window, adds_up } => self.by_hour(hours, window, adds_up, key),
         }
@@ -42,9 +44,7 @@ impl Board<'_> {
     /// What the hours of a window usually come to, its first and last one in part.
     #[expect(clippy::cast_precision_loss, reason = "parts of an hour in milliseconds")]
     fn by_hour(&self, hours: usize, window: TimeRange, adds_up: bool, key: usize) -> Option<Number> {
-        let past = self.points(hours, key);
-        let calendar = self.calendar();
-        let profile = Profile::new(&past, self.window(hours)?.end, &calendar).ok()?;
+        let (calendar, profile) = (self.calendar(), self.profile(hours, key)?);
         let (mut sum, mut weights, mut t) = (0.0, 0.0, window.start);
         for _ in 0..=HOURS_MAX {
             if t >= window.end {
@@ -52,7 +52,7 @@ impl Board<'_> {
             }
             let hour_end = t.plus_ms(HOUR_MS - t.millis() % HOUR_MS).min(window.end);
             let weight = hour_end.since(t) as f64 / HOUR_MS as f64;
-            sum += profile.at(t).level * weight;
+            sum += profile.at(t, &calendar).level * weight;
             weights += weight;
             t = hour_end;
         }
@@ -73,9 +73,19 @@ impl Board<'_> {
 
     /// Whether the mean of the points is off the usual level by more than `sensitivity` deviations.
     pub(super) fn anomaly(&self, points: usize, history: usize, sensitivity: f64, key: usize) -> Option<Anomaly> {
-        let mut all = self.points(history, key);
-        all.extend(self.points(points, key));
-        analysis::anomaly(&all, sensitivity, &self.calendar()).ok()
+        let step_ms = self.steps_of(points).first()?.range.millis();
+        let (points, past) = (self.points(points, key), self.profile(history, key)?);
+        analysis::anomaly(&points, step_ms, &past, sensitivity, &self.calendar()).ok()
+    }
+
+    /// What the steps of a metric usually come to.
+    fn profile(&self, history: usize, key: usize) -> Option<Rc<Profile>> {
+        let end = self.window(history)?.end;
+        let make = || Profile::new(&self.points(history, key), end, &self.calendar()).ok();
+        match self.origin(history, key) {
+            Some((series, group)) => self.usuals.of(series, group, self.question.selects.get(history)?, make),
+            None => make().map(Rc::new),
+        }
     }
 
     /// Change over the steps of a metric, as a share of its median.
@@ -181,13 +191,18 @@ fn chance(window: &Judged, now: Counts, past: Counts) -> f64 {
 
 /// Asks the plans of judged percentiles again, now that it is known which values are too large: the
 /// bounds, ascending.
-pub(super) fn count_above<E>(question: &Question, series: &mut [Series], run: &mut Run<'_, E>) -> Result<Vec<u64>, E> {
+pub(super) fn count_above<E>(
+    question: &Question,
+    series: &mut [Arc<Series>],
+    run: &mut RunShared<'_, E>,
+) -> Result<Vec<u64>, E> {
     let mut judged = Vec::new();
     percentiles(question, &question.root, &mut judged);
     if judged.is_empty() {
         return Ok(Vec::new());
     }
-    let board = Board::new(question, series, &[]);
+    let usuals = Usuals::default();
+    let board = Board::new(question, series, &[], &usuals);
     let mut bounds: Vec<u64> = Vec::new();
     for window in &judged {
         bounds.extend((0..board.keys.len()).filter_map(|key| board.bound(window, key)));

@@ -1,13 +1,14 @@
 //! `topk` and `bottomk`: ranks groups once over the whole window and gathers the rest in one row.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use ax_storage::query::plan::{Filter, Label, Plan};
 use ax_storage::query::series::{Aggregate, Group, Series};
 
-use super::Run;
-use super::Value;
+use super::{RunShared, Value};
 use super::board::{self, Board};
+use super::usuals::Usuals;
 use crate::metric::Aggregation;
 use crate::query::planner::{Node, Question};
 
@@ -20,7 +21,7 @@ pub(super) use board::is_other;
 ///
 /// Percentiles do not add up, so those of the rest are asked for: of all events that no kept group
 /// has.
-pub(super) fn cut<E>(question: &Question, series: &mut [Series], run: &mut Run<'_, E>) -> Result<(), E> {
+pub(super) fn cut<E>(question: &Question, series: &mut [Arc<Series>], run: &mut RunShared<'_, E>) -> Result<(), E> {
     let Some(top) = question.top else { return Ok(()) };
     let kept = ranked(question, series, top.count as usize, top.bottom);
     let Some(kept) = kept else { return Ok(()) };
@@ -28,12 +29,12 @@ pub(super) fn cut<E>(question: &Question, series: &mut [Series], run: &mut Run<'
     let quantiles = matches!(question.selects.first().map(|s| s.aggregation), Some(Aggregation::Quantile(_)));
     let rest = if quantiles {
         let plans: Vec<Plan> = question.asked.iter().map(|asked| without(&asked.plan, &kept)).collect();
-        run(&plans)?.into_iter().map(|mut s| s.groups.pop()).collect()
+        run(&plans)?.into_iter().map(|s| s.groups.last().cloned()).collect()
     } else {
         Vec::new()
     };
     let mut rest = rest.into_iter().fuse();
-    for s in series {
+    for s in series.iter_mut().map(Arc::make_mut) {
         let asked = rest.next().flatten();
         let (keep, others): (Vec<Group>, Vec<Group>) =
             std::mem::take(&mut s.groups).into_iter().partition(|g| names.contains(&g.labels));
@@ -47,8 +48,9 @@ pub(super) fn cut<E>(question: &Question, series: &mut [Series], run: &mut Run<'
 }
 
 /// The labels of the groups that stay; `None` when all do.
-fn ranked(question: &Question, series: &[Series], count: usize, bottom: bool) -> Option<Vec<Vec<Box<str>>>> {
-    let board = Board::new(question, series, &[]);
+fn ranked(question: &Question, series: &[Arc<Series>], count: usize, bottom: bool) -> Option<Vec<Vec<Box<str>>>> {
+    let usuals = Usuals::default();
+    let board = Board::new(question, series, &[], &usuals);
     let mut order: Vec<usize> = (0..board.keys.len()).filter(|k| !is_other(&board.keys[*k])).collect();
     if order.len() <= count {
         return None;

@@ -7,6 +7,7 @@ pub mod breakdown;
 pub mod budget;
 pub mod outlook;
 mod outside;
+mod running;
 pub mod standing;
 pub mod table;
 mod upkeep;

@@ -1,12 +1,13 @@
 //! Budgets and projections as the query language refers to them: `budget`, `forecast(month)`.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 
 use ax_storage::Store;
 use ax_storage::time::Timestamp;
 
 use super::budget::{Budget, Ready};
 use super::outlook::{self, Outlook};
+use super::running::{self, Running};
 use super::table;
 use crate::calendar::{Calendar, Period};
 use crate::metric::Money;
@@ -20,13 +21,14 @@ pub struct Outside<'a> {
     settings: &'a [Budget],
     calendar: Calendar<'a>,
     known: OnceCell<Vec<Ready>>,
+    running: RefCell<Vec<Running>>,
 }
 
 impl<'a> Outside<'a> {
     /// The budgets of `store` and of the settings, and projections by the days of `calendar` where no
     /// budget says another zone.
     pub const fn new(store: Option<&'a Store>, settings: &'a [Budget], calendar: Calendar<'a>) -> Self {
-        Self { store, settings, calendar, known: OnceCell::new() }
+        Self { store, settings, calendar, known: OnceCell::new(), running: RefCell::new(Vec::new()) }
     }
 
     fn known(&self) -> Result<&[Ready], String> {
@@ -66,7 +68,7 @@ impl<'a> Outside<'a> {
             Period::Day => (Step::Hour, outlook::hour_plan(filter, now, &calendar)),
             _ => (Step::Day, outlook::day_plan(range.start, filter, now, &calendar)),
         };
-        let series = store.run(&plan).ok()?;
+        let series = running::run(store, &mut self.running.borrow_mut(), &plan)?;
         Some(outlook::outlook(&series, range, step, now, &calendar))
     }
 }

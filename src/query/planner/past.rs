@@ -1,7 +1,7 @@
 //! What a query asks of the past: usual levels, judgements about them, and trends.
 
 use ax_storage::query::plan::{Label, Step};
-use ax_storage::time::{DAY_MS, HOUR_MS, MINUTE_MS, TimeRange};
+use ax_storage::time::{DAY_MS, HOUR_MS, MINUTE_MS, TimeRange, Timestamp};
 
 use super::question::{Bound, Comparison, Judged, Node, Usual};
 use super::{Frame, Planner, compared, few_steps, step_of, step_of_ms};
@@ -101,9 +101,11 @@ impl Planner<'_> {
         // Windows of a length that fits into days, or that days fit into, stand at the same time of day
         // each: they are compared as they are. Of any other one the hours are.
         if DAY_MS.is_multiple_of(length.max(1)) || length.is_multiple_of(DAY_MS) {
-            return Ok(Node::Usual(Usual::Seasonal(self.windows(select, window, past_ms))));
+            let history = self.windows(select, window, past_ms);
+            return Ok(Node::Usual(Usual::Seasonal { history, window }));
         }
-        let hours = self.earlier(select, before(window, past_ms.min(HOURS_MAX * HOUR_MS)), Step::Millis(HOUR_MS));
+        let past = before(last_full_hour(window.start), past_ms.min(HOURS_MAX * HOUR_MS));
+        let hours = self.earlier(select, past, Step::Millis(HOUR_MS));
         let adds_up = matches!(select.aggregation(), Aggregation::Sum | Aggregation::Count);
         Ok(Node::Usual(Usual::ByHour { hours, window, adds_up }))
     }
@@ -112,14 +114,16 @@ impl Planner<'_> {
     /// index.
     fn pooled(&mut self, select: &Select, window: TimeRange, past: Option<u64>) -> usize {
         let past_ms = past.map_or(BASELINE_MS, |nanos| nanos / NANOS_IN_MS);
-        self.earlier(select, before(window, past_ms.min(POOLED_DAYS_MAX * DAY_MS)), Step::FromStart(DAY_MS))
+        self.earlier(select, before(window.start, past_ms.min(POOLED_DAYS_MAX * DAY_MS)), Step::FromStart(DAY_MS))
     }
 
-    /// A metric in the windows before `window`, each as long: its index.
+    /// A metric in the windows before `window`, each as long: its index. Of windows that an hour is made of
+    /// those up to the last full hour serve: they are the same for all minutes of an hour, whoever asks.
     fn windows(&mut self, select: &Select, window: TimeRange, past_ms: u64) -> usize {
         let length = window.millis().max(1);
         let count = (past_ms / length).clamp(WINDOWS_MIN, WINDOWS_MAX);
-        self.earlier(select, before(window, count * length), Step::FromStart(length))
+        let end = if HOUR_MS.is_multiple_of(length) { last_full_hour(window.start) } else { window.start };
+        self.earlier(select, before(end, count * length), Step::FromStart(length))
     }
 
     /// A metric by steps of the past: its index. What only single events tell reaches back as far as
@@ -176,9 +180,13 @@ fn each_select(node: &Node, each: &mut dyn FnMut(usize)) {
     }
 }
 
-/// The time of such a length before a window.
-fn before(window: TimeRange, ms: u64) -> TimeRange {
-    TimeRange::new(window.start.minus_ms(ms), window.start)
+/// The time of such a length before `end`.
+fn before(end: Timestamp, ms: u64) -> TimeRange {
+    TimeRange::new(end.minus_ms(ms), end)
+}
+
+fn last_full_hour(t: Timestamp) -> Timestamp {
+    t.minus_ms(t.millis() % HOUR_MS)
 }
 
 /// Ratios and percentiles pool over any window; all else has a level at a time of day.

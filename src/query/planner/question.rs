@@ -151,8 +151,13 @@ pub struct Comparison {
 pub enum Usual {
     /// The pooled ratio or merged percentile of the past, by the metric's index.
     Pooled(usize),
-    /// The seasonal median of the windows before, each as long, by the metric's index.
-    Seasonal(usize),
+    /// The seasonal median of the windows before, each as long.
+    Seasonal {
+        /// The metric in them, by its index.
+        history: usize,
+        /// The window.
+        window: TimeRange,
+    },
     /// What the hours of a window usually come to.
     ByHour {
         /// The metric by the hour, by its index.

@@ -1,10 +1,10 @@
 //! `alerts check` and `alerts test`: judging without keeping anything.
 
-use ax_storage::time::{DAY_MS, MINUTE_MS, TimeRange};
+use ax_storage::time::{DAY_MS, HOUR_MS, MINUTE_MS, TimeRange, Timestamp};
 
 use super::Desk;
 use crate::alerts::table::States;
-use crate::alerts::{self, Board, Replay, ReplayError, Rule, Severity};
+use crate::alerts::{self, Board, Instance, Replay, ReplayError, Rule, Severity};
 use crate::cli::args::{CheckArgs, SpanArgs, TestArgs};
 use crate::cli::context::Context;
 use crate::cli::rules::RuleTable;
@@ -14,16 +14,44 @@ use crate::render;
 
 /// `for` takes so many minutes more than it says to be over.
 const MARGIN_MS: u64 = 2 * MINUTE_MS;
+/// How far back the beginning of what fires is looked for.
+const BACK_MS: u64 = 7 * DAY_MS;
+/// What upkeep has judged so recently is gone on with.
+const RECENT_MS: u64 = HOUR_MS;
 
-fn replayed(desk: &Desk, rule: &Rule, range: TimeRange) -> Result<Replay> {
-    desk.judging(|around| alerts::replay(&desk.store, rule, around, range)).map_err(|error| match error {
+fn replayed(desk: &Desk, rule: &Rule, range: TimeRange, from: &States) -> Result<Replay> {
+    desk.judging(|around| alerts::replay(&desk.store, rule, around, range, from)).map_err(|error| match error {
         ReplayError::Store(error) => error.into(),
         error @ ReplayError::Rule(_) => Failure::new(Kind::Unanswerable, error),
         error @ ReplayError::TooLong(_) => Failure::usage(error).hint("ask for at most 92d"),
     })
 }
 
-/// Judges all rules once: what fires now, by replaying as long as `for` takes.
+/// The groups of a rule now, under the ids that they have everywhere: from where upkeep has left them, else from
+/// where what fires began.
+fn groups_now(desk: &Desk, rule: &Rule, minute: Timestamp) -> Result<Vec<Instance>> {
+    let judged = desk.board.judged_ms.map(Timestamp::from_millis);
+    let known = desk.board.states.get(&rule.name).filter(|s| s.condition == rule.condition);
+    if let (Some(judged), Some(known)) = (judged, known)
+        && judged <= minute
+        && minute.since(judged) <= RECENT_MS
+    {
+        let range = TimeRange::new(judged.plus_ms(MINUTE_MS), minute);
+        return Ok(if judged == minute { known.groups.clone() } else { replayed(desk, rule, range, known)?.groups });
+    }
+    let mut back_ms = rule.hold_ms + rule.keep_firing_ms + MARGIN_MS;
+    loop {
+        let range = TimeRange::new(minute.minus_ms(back_ms), minute);
+        let groups = replayed(desk, rule, range, &States::default())?.groups;
+        let began_before = |g: &Instance| g.episode.as_ref().is_some_and(|e| e.start_ms <= range.start.millis());
+        if back_ms >= BACK_MS || !groups.iter().any(began_before) {
+            return Ok(groups);
+        }
+        back_ms = (back_ms * 8).min(BACK_MS);
+    }
+}
+
+/// Judges all rules once: what fires now.
 pub(super) fn check(args: &CheckArgs, context: &Context) -> Result<u8> {
     let desk = Desk::open(context)?;
     let minute = alerts::minute_of(context.now());
@@ -33,11 +61,10 @@ pub(super) fn check(args: &CheckArgs, context: &Context) -> Result<u8> {
     let mut judged = 0;
     for stored in board.rules.iter().filter(|s| s.rule.enabled) {
         let (Some(desk), rule) = (&desk, &stored.rule) else { continue };
-        let since = minute.minus_ms(rule.hold_ms + rule.keep_firing_ms + MARGIN_MS);
-        match replayed(desk, rule, TimeRange::new(since, minute)) {
-            Ok(replay) => {
-                judged += usize::from(replay.groups.iter().any(|g| g.unknown.is_none()));
-                let states = States { condition: rule.condition.clone(), groups: replay.groups, ..States::default() };
+        match groups_now(desk, rule, minute) {
+            Ok(groups) => {
+                judged += usize::from(groups.iter().any(|g| g.unknown.is_none()));
+                let states = States { condition: rule.condition.clone(), groups, ..States::default() };
                 board.states.insert(rule.name.clone(), states);
             }
             Err(failure) => context.warn("rule", format!("rule {} cannot be judged: {}", rule.name, failure.message)),
@@ -73,7 +100,7 @@ pub(super) fn test(args: &TestArgs, context: &Context) -> Result<u8> {
         (Some(rule), _) => rule,
         (None, name) => desk.rule(name.as_deref().unwrap_or_default())?,
     };
-    let replay = replayed(&desk, rule, range)?;
+    let replay = replayed(&desk, rule, range, &States::default())?;
     let zone = context.zone()?.clone();
     let mut view = TestedView {
         generated_at: context.now(),
@@ -103,7 +130,7 @@ pub(super) fn tried(desk: &Desk, rule: &Rule, context: &Context) -> Result<Strin
         return Ok("no data yet".to_owned());
     }
     let (value, _) = render::alert_numbers(&numbers, &context.style()?);
-    let replay = replayed(desk, rule, TimeRange::new(minute.minus_ms(7 * DAY_MS), minute))?;
+    let replay = replayed(desk, rule, TimeRange::new(minute.minus_ms(7 * DAY_MS), minute), &States::default())?;
     let times = match replay.episodes.len() {
         0 => "would not have fired".to_owned(),
         1 => "would have fired once".to_owned(),
