@@ -7,7 +7,7 @@ use ax_storage::time::{Timestamp, Zone};
 use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::{Time, ValueUnit, Warning};
+use super::{ChannelView, Time, ValueUnit, Warning};
 use crate::alerts::table::{Entry, Stored};
 use crate::alerts::{Board, Evidence, Fired, Instance, Listed, Outcome, Phase, Replay, Rule, Severity, Why, short};
 use crate::metric::{Aggregation, Number};
@@ -248,6 +248,8 @@ pub struct AlertsView {
     pub data: Vec<AlertView>,
     /// Rules that are on, and that are off.
     pub rules: (usize, usize),
+    /// Where they are told, for the screen.
+    pub channels: Vec<ChannelView>,
     /// Where the first one's change comes from.
     pub why: Option<Why>,
     /// What else a user should know.
@@ -276,6 +278,7 @@ impl AlertsView {
             zone: zone.clone(),
             data,
             rules: (on, board.rules.len() - on),
+            channels: Vec::new(),
             why: None,
             warnings: Vec::new(),
         }

@@ -2,6 +2,7 @@
 
 use ax_storage::time::{MINUTE_MS, Timestamp};
 
+use super::channels;
 use super::table::{Cell, Column, Table};
 use super::{Role, Style, banner, edges, number, sparkline, text, when};
 use crate::alerts::{Evidence, Severity, duration};
@@ -43,13 +44,22 @@ pub(super) fn value_text(alert: &AlertView, style: &Style) -> String {
     }
 }
 
-/// `> 2.00 s for 5m`, `> 3.9 % (baseline * 3)`; the whole condition where it is no comparison.
+/// `> 2 s for 5m`, `> 3.9 % (baseline * 3)`; the whole condition where it is no comparison.
 pub(super) fn bound_text(alert: &AlertView, style: &Style) -> String {
     let Some((_, op)) = &alert.compared else { return text::name(&alert.condition) };
-    let (_, threshold) = alert_numbers(&AlertNumbers::of(&alert.evidence), style);
+    let threshold = threshold_text(alert, style);
     let basis = alert.basis.as_ref().map(|b| format!(" ({})", text::name(b))).unwrap_or_default();
     let hold = if alert.hold_ms > 0 { format!(" for {}", duration(alert.hold_ms)) } else { String::new() };
     format!("{op} {threshold}{basis}{hold}")
+}
+
+/// What a value is compared with: as it was written, or in short where it was calculated.
+fn threshold_text(alert: &AlertView, style: &Style) -> String {
+    let AlertNumbers { threshold, unit, .. } = AlertNumbers::of(&alert.evidence);
+    match (threshold, &alert.compared, &alert.basis) {
+        (Some(threshold), Some(_), None) => number::written(threshold, &unit),
+        _ => in_unit(threshold, &unit, style),
+    }
 }
 
 /// `openai-latency`, with its group behind it.
@@ -94,7 +104,12 @@ pub fn alerts(view: &AlertsView, style: &Style) -> String {
         ),
         _ => format!("{} rule{}: {on} on, {off} off", on + off, if on + off == 1 { "" } else { "s" }),
     };
-    out + "\n" + &text::flow(&[rules], "", 0, style)
+    let mut facts = vec![rules];
+    for (i, channel) in view.channels.iter().enumerate() {
+        let told = channels::brief(channel, &view.zone, style);
+        facts.push(if i == 0 { format!("channels: {told}") } else { told });
+    }
+    out + "\n" + &text::flow(&facts, style.dot(), 2, style)
 }
 
 fn headline(view: &AlertsView, style: &Style) -> String {
@@ -133,7 +148,7 @@ fn list(view: &AlertsView, style: &Style) -> String {
         Column::word("STATE", 0),
         Column::figure("SINCE", 2),
         Column::word("VALUE", 0),
-        Column { shrinks_to: Some(12), drop: 1, ..Column::name("CONDITION") },
+        Column::sentence("CONDITION"),
     ]);
     for alert in &view.data {
         let (mark, role) = sign(alert.severity, style);
@@ -148,15 +163,8 @@ fn list(view: &AlertsView, style: &Style) -> String {
             bound_text(alert, style).into(),
         ]);
     }
-    let drawn = table.draw(style);
-    let mut out = String::new();
-    for (i, line) in drawn.lines().enumerate() {
-        out += &format!("{line}\n");
-        if let Some(alert) = i.checked_sub(1).and_then(|i| view.data.get(i)) {
-            out += &said(alert, view, style);
-        }
-    }
-    out
+    let said = std::iter::once(String::new()).chain(view.data.iter().map(|alert| said(alert, view, style)));
+    table.draw_rows(style).into_iter().zip(said).map(|(row, said)| row + &said).collect()
 }
 
 /// What somebody said of an alert.
@@ -221,7 +229,8 @@ pub fn alert(view: &AlertShownView, style: &Style) -> String {
         out += &format!("{}{body}", style.paint(Role::Dim, &text::pad(name, NAME, false)));
     };
     line("Condition", &[text::name(&a.condition)]);
-    let (value, threshold) = alert_numbers(&AlertNumbers::of(&a.evidence), style);
+    let (value, _) = alert_numbers(&AlertNumbers::of(&a.evidence), style);
+    let threshold = threshold_text(a, style);
     let mut now = vec![match &a.compared {
         Some((name, op)) => format!("{name} {value}, threshold {op} {threshold}"),
         None => format!("{value}, threshold {threshold}"),
@@ -299,7 +308,7 @@ pub fn alert_rules(view: &RulesView, style: &Style) -> String {
         Column::name("RULE"),
         Column::word("", 0),
         Column::word("SEVERITY", 4),
-        Column { shrinks_to: Some(12), ..Column::name("CONDITION") },
+        Column::sentence("CONDITION"),
         Column { shrinks_to: Some(8), drop: 5, ..Column::name("CHANNELS") },
         Column::word("STATE", 0),
         Column::figure("NOW", 2),

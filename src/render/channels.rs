@@ -43,6 +43,14 @@ pub fn channels(view: &ChannelsView, now: Timestamp, zone: &Zone, style: &Style)
     out
 }
 
+/// `ops ok 10:00`, `mail failing, retry 2/5`.
+pub(super) fn brief(channel: &ChannelView, zone: &Zone, style: &Style) -> String {
+    let (_, state) = state(channel, style);
+    let last = channel.last_delivery.as_ref().filter(|_| channel.state == ChannelState::Ok);
+    let at = last.map(|Time(t)| format!(" {}", when::clock(*t, zone))).unwrap_or_default();
+    format!("{} {state}{at}", text::name(&channel.name))
+}
+
 fn state(channel: &ChannelView, style: &Style) -> (Role, String) {
     match channel.state {
         ChannelState::Ok => (Role::Good, "ok".to_owned()),

@@ -2,6 +2,7 @@
 
 use crate::dashboard::{Value, ValueUnit};
 use crate::metric::{Money, Number, Unit};
+use crate::query;
 
 use super::Style;
 
@@ -161,6 +162,41 @@ pub fn value(value: Option<Value>, unit: &ValueUnit, style: &Style) -> String {
     }
 }
 
+/// A number that somebody wrote: all of its digits, and none that it had not: `2 s`, `$1.5`, `10 %`.
+pub(super) fn written(value: Number, unit: &ValueUnit) -> String {
+    let plain = |value: f64, digits: usize| {
+        let text = format!("{value:.digits$}");
+        if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    };
+    let v = value.to_f64();
+    let size = v.abs();
+    match unit {
+        _ if size >= WHOLE_MAX => in_unit(v, unit),
+        ValueUnit::Of(Unit::Time) if size >= 120_000.0 && v.fract() == 0.0 => query::duration_text(nanos(v)),
+        ValueUnit::Of(Unit::Time) if size >= 1000.0 => format!("{} s", plain(v / 1e3, 9)),
+        ValueUnit::Of(Unit::Time) => format!("{} ms", plain(v, 6)),
+        ValueUnit::Of(Unit::Money) => format!("{}${}", if v < 0.0 { "-" } else { "" }, plain(size, 9)),
+        // A tenth of a per cent has no exact float: 12 digits hide that.
+        ValueUnit::Of(Unit::Ratio | Unit::Change) => format!("{} %", plain(v * 100.0, 10)),
+        ValueUnit::Of(Unit::Count) if v.fract() == 0.0 => in_unit(v, unit),
+        ValueUnit::Of(Unit::Count) => plain(v, 9),
+        ValueUnit::Of(Unit::PerSecond) => format!("{}/s", plain(v, 9)),
+        ValueUnit::Derived(name) if name.is_empty() => plain(v, 9),
+        ValueUnit::Derived(name) => format!("{} {name}", plain(v, 9)),
+        ValueUnit::Bool => plain(v, 9),
+    }
+}
+
+/// Milliseconds as nanoseconds.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "of less than 31,000 years; else saturates"
+)]
+fn nanos(ms: f64) -> u64 {
+    (ms.abs() * 1e6) as u64
+}
+
 /// The nearest whole number of a float that is not negative.
 #[expect(clippy::cast_possible_truncation, reason = "saturates, which is fine for a screen")]
 fn whole(value: f64) -> i128 {
@@ -170,6 +206,28 @@ fn whole(value: f64) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_written_keeps_its_digits_and_gets_no_more() {
+        let unit = |name: &str| ValueUnit::named(name);
+        for (value, name, text) in [
+            (2000.0, "ms", "2 s"),
+            (2500.0, "ms", "2.5 s"),
+            (1234.0, "ms", "1.234 s"),
+            (850.0, "ms", "850 ms"),
+            (0.25, "ms", "0.25 ms"),
+            (300_000.0, "ms", "5m"),
+            (0.1, "ratio", "10 %"),
+            (0.0005, "ratio", "0.05 %"),
+            (1.5, "usd", "$1.5"),
+            (500.0, "usd", "$500"),
+            (1000.0, "count", "1,000"),
+            (0.5, "1/s", "0.5/s"),
+            (3.0, "number", "3"),
+        ] {
+            assert_eq!(written(Number::Float(value), &unit(name)), text);
+        }
+    }
 
     #[test]
     fn figures_are_short_and_whole() {

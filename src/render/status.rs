@@ -10,6 +10,8 @@ const TREND: (usize, usize) = (12, 6);
 
 /// Digits of an alert's id: commands take as much of it as is clear.
 const ALERT_ID: usize = 4;
+/// Columns of a provider's name before what is wrong with it.
+const PROVIDER_MAX: usize = 24;
 
 /// The screen as a table, or as blocks of lines where there is no room for one.
 pub fn status(view: &StatusView, style: &Style) -> String {
@@ -234,6 +236,15 @@ fn dropped(view: &StatusView) -> u64 {
 fn facts(view: &StatusView, style: &Style) -> String {
     const INDENT: usize = 10;
     let mut out = String::new();
+    for p in view.data.iter().filter(|p| matches!(p.state, State::Degraded | State::Down)) {
+        let (sign, role) = sign(p.state, style);
+        let provider = text::clip(&text::name(&p.provider), PROVIDER_MAX, style);
+        let why = format!("{sign} {provider}: {}", p.reasons.join(", "));
+        for (i, part) in text::wrap(&why, style.drawn().saturating_sub(INDENT)).iter().enumerate() {
+            let name = text::pad(if i == 0 { "WHY" } else { "" }, INDENT, false);
+            out += &format!("{}{}\n", style.paint(Role::Dim, &name), style.paint(role, part));
+        }
+    }
     let mut line = |name: &str, role: Role, facts: &[String]| {
         let body = text::flow(facts, style.dot(), INDENT, &Style { width: style.drawn(), ..*style });
         let name = style.paint(Role::Dim, &text::pad(name, INDENT, false));
@@ -244,11 +255,6 @@ fn facts(view: &StatusView, style: &Style) -> String {
             out += &format!("{more}\n");
         }
     };
-    for p in view.data.iter().filter(|p| matches!(p.state, State::Degraded | State::Down)) {
-        let (sign, role) = sign(p.state, style);
-        let why = p.reasons.join(", ");
-        line("WHY", role, &[format!("{sign} {}: {why}", text::name(&p.provider))]);
-    }
     for (i, alert) in view.alerts.iter().enumerate() {
         let (mark, role) = alerts::sign(alert.severity, style);
         let id = alert.id.get(..ALERT_ID).unwrap_or(&alert.id);

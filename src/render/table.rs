@@ -26,17 +26,24 @@ pub struct Column {
     pub shrinks_to: Option<usize>,
     /// The greatest goes first when there is no room; 0 stays for ever.
     pub drop: u8,
+    /// What does not fit goes on in the next line instead of being cut.
+    pub wraps: bool,
 }
 
 impl Column {
     /// A column of figures.
     pub fn figure(title: impl Into<String>, drop: u8) -> Self {
-        Self { title: title.into(), align: Align::Right, shrinks_to: None, drop }
+        Self { title: title.into(), align: Align::Right, shrinks_to: None, drop, wraps: false }
     }
 
     /// A column of names.
     pub fn name(title: impl Into<String>) -> Self {
-        Self { title: title.into(), align: Align::Left, shrinks_to: Some(10), drop: 0 }
+        Self { title: title.into(), align: Align::Left, shrinks_to: Some(10), drop: 0, wraps: false }
+    }
+
+    /// A column of sentences, which take as many lines as they need.
+    pub fn sentence(title: impl Into<String>) -> Self {
+        Self { shrinks_to: Some(16), wraps: true, ..Self::name(title) }
     }
 
     /// A column of words or drawings that must stay whole.
@@ -90,30 +97,31 @@ impl Table {
 
     /// The lines of the table, each ended by a newline.
     pub fn draw(&self, style: &Style) -> String {
+        self.draw_rows(style).concat()
+    }
+
+    /// The lines of the heading and of each row.
+    pub fn draw_rows(&self, style: &Style) -> Vec<String> {
         let layout = Layout::fit(&self.natural(), &self.columns, style.width);
+        let heading: Vec<Cell> = self.columns.iter().map(|c| Cell::new(Role::Dim, c.title.clone())).collect();
+        let records: Vec<Vec<Vec<String>>> =
+            std::iter::once(&heading).chain(&self.rows).map(|row| layout.lines(row, &self.columns, style)).collect();
+        let heights: Vec<usize> = records.iter().map(|record| record.iter().map(Vec::len).max().unwrap_or(1)).collect();
         let mut builder = Builder::default();
-        let kept: Vec<usize> = layout.columns.iter().map(|(i, _)| *i).collect();
-        let cell = |width: usize, cell: &Cell| style.paint(cell.role, &text::clip(&cell.text, width, style));
-        builder.push_record(
-            layout.columns.iter().map(|(i, width)| cell(*width, &Cell::new(Role::Dim, self.columns[*i].title.clone()))),
-        );
-        for row in &self.rows {
-            builder.push_record(layout.columns.iter().map(|(i, width)| cell(*width, &row[*i])));
+        for record in records {
+            builder.push_record(record.into_iter().map(|lines| lines.join("\n")));
         }
         let mut table = builder.build();
         table.with(Frame::empty()).with(Padding::zero());
-        for (place, i) in kept.iter().enumerate() {
+        for (place, (i, _)) in layout.columns.iter().enumerate() {
             let left = if place == 0 { 0 } else { layout.gap };
             table.modify(Columns::one(place), Padding::new(left, 0, 0, 0));
             let align = if self.columns[*i].align == Align::Right { Alignment::right() } else { Alignment::left() };
             table.modify(Columns::one(place), align);
         }
-        let mut out = String::new();
-        for line in table.to_string().lines() {
-            out += line.trim_end();
-            out.push('\n');
-        }
-        out
+        let drawn = table.to_string();
+        let mut lines = drawn.lines().map(|line| format!("{}\n", line.trim_end()));
+        heights.into_iter().map(|height| lines.by_ref().take(height).collect()).collect()
     }
 
     /// Widths that columns would like.
@@ -137,6 +145,17 @@ struct Layout {
 const NAME_MIN: usize = 4;
 
 impl Layout {
+    /// The lines of each cell that is shown.
+    fn lines(&self, row: &[Cell], columns: &[Column], style: &Style) -> Vec<Vec<String>> {
+        let cell = |(i, width): &(usize, usize)| {
+            let Cell { text, role } = &row[*i];
+            let lines =
+                if columns[*i].wraps { text::wrap(text, *width) } else { vec![text::clip(text, *width, style)] };
+            lines.iter().map(|line| style.paint(*role, line)).collect()
+        };
+        self.columns.iter().map(cell).collect()
+    }
+
     fn fit(natural: &[usize], columns: &[Column], room: usize) -> Self {
         let mut kept: Vec<usize> = (0..columns.len()).collect();
         loop {

@@ -36,6 +36,30 @@ pub fn clip(text: &str, columns: usize, style: &Style) -> String {
     format!("{}{more}", &text[..end])
 }
 
+/// `text` in lines of at most `columns`, broken between words; only a word that is wider itself is broken too.
+pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
+    let columns = columns.max(1);
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in text.split(' ') {
+        if !line.is_empty() && width(&line) + 1 + width(word) > columns {
+            lines.push(std::mem::take(&mut line));
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        for c in word.chars() {
+            line.push(c);
+            if width(&line) > columns {
+                line.pop();
+                lines.push(std::mem::take(&mut line));
+                line.push(c);
+            }
+        }
+    }
+    lines.push(line);
+    lines
+}
+
 /// `text` filled up with spaces to `columns`, at the left when `right` aligned.
 pub fn pad(text: &str, columns: usize, right: bool) -> String {
     let fill = " ".repeat(columns.saturating_sub(width(text)));
@@ -63,4 +87,17 @@ pub(super) fn flow(facts: &[String], between: &str, indent: usize, style: &Style
         used += columns;
     }
     out + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_and_words_only_when_they_must() {
+        assert_eq!(wrap("avg(latency) > 2s for 5m", 14), ["avg(latency) >", "2s for 5m"]);
+        assert_eq!(wrap("abcdefgh ij", 5), ["abcde", "fgh", "ij"]);
+        assert_eq!(wrap("日本語日本語", 5), ["日本", "語日", "本語"]);
+        assert_eq!((wrap("", 5), wrap("a b", 0)), (vec![String::new()], vec!["a".to_owned(), "b".to_owned()]));
+    }
 }

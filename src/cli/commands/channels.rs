@@ -41,15 +41,25 @@ pub(crate) fn run(args: &ChannelsArgs, context: &Context) -> Result<u8> {
     }
 }
 
-fn list(channels: &[Channel], bad: Vec<Failure>, context: &Context) -> Result<u8> {
-    for failure in bad {
-        context.warn("channel", failure.message);
-    }
+/// The channels of the settings and how they stand; those that are wrong are left out.
+pub(super) fn standing(context: &Context) -> Result<ChannelsView> {
+    let file = context.config_path().map(|(path, _)| path).unwrap_or_default();
+    view(&channels::of_file(context.config()?, &file).0, context)
+}
+
+fn view(channels: &[Channel], context: &Context) -> Result<ChannelsView> {
     let standings = match context.store()? {
         Some(store) => standings(&store)?,
         None => Default::default(),
     };
-    let mut view = ChannelsView::new(channels, standings, context.now());
+    Ok(ChannelsView::new(channels, standings, context.now()))
+}
+
+fn list(channels: &[Channel], bad: Vec<Failure>, context: &Context) -> Result<u8> {
+    for failure in bad {
+        context.warn("channel", failure.message);
+    }
+    let mut view = view(channels, context)?;
     if context.json() {
         view.warnings = context.take_warnings();
         context.print_json(&view)?;

@@ -129,6 +129,7 @@ fn list(args: ListArgs, context: &Context) -> Result<u8> {
         context.print_json(&view)?;
         return Ok(0);
     }
+    view.channels = channels::standing(context)?.data;
     if let Some(desk) = &desk {
         let groups = board.groups(context.now().millis());
         if let Some(first) = groups.iter().find(|l| l.group.phase == alerts::Phase::Firing) {

@@ -104,7 +104,7 @@ fn ask(context: &Context) -> Result<RuleTable> {
     context.note("Ready rules:");
     for (i, (name, when, severity)) in READY.iter().enumerate() {
         let told = desk.as_ref().map(|d| tried(d, name, when, context)).transpose()?.unwrap_or_default();
-        context.note(&format!("  {}  {name:8} {when:36} {severity:8}  {told}", i + 1));
+        context.note(&format!("  {}  {name:8} {when:36} {:8}  {told}", i + 1, severity.word()));
     }
     context.note(&format!("  {}  a condition of your own", READY.len() + 1));
     let number: usize = line("Which one? ")?.trim().parse().unwrap_or(0);
