@@ -137,6 +137,11 @@ fn the_list_says_how_deliveries_went() {
     "),
         }
     }
+    let alerts = world.run("alerts").good();
+    assert!(
+        alerts.contains("channels: ops-webhook ok 19:00 · mail ▲ failing, retry 2/5 · pager not used yet"),
+        "{alerts}"
+    );
     let json = world.run("alerts channels --json").json();
     let mail = &json["data"][1];
     assert_eq!(

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod alerts;
 mod budgets;
 mod channels;
 mod compact;
@@ -16,6 +17,8 @@ mod hostile;
 mod imports;
 mod output;
 mod prices;
+#[cfg(target_os = "linux")]
+mod pty;
 mod queries;
 mod receiver;
 mod record;

@@ -12,4 +12,5 @@ mod promises;
 mod scenario;
 mod steps;
 mod support;
+mod transitions;
 mod witness;

@@ -1,0 +1,255 @@
+//! A rule's life by its commands: made, judged, seen, silenced, changed, deleted; and the JSON of each.
+
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+use crate::world::{Done, World};
+
+/// Half an hour of calls up to 19:15, four a minute: from 19:05 on those of openai take three seconds.
+fn traffic() -> World {
+    let world = World::new();
+    let mut lines = String::new();
+    for i in 0..120 {
+        let ms = 1_763_318_700_000_u64 + i * 15_000;
+        let (provider, model) = if i % 2 == 0 { ("openai", "gpt-4o") } else { ("claude", "opus") };
+        let latency = if i % 2 == 0 && i >= 80 { 3000 } else { 400 };
+        lines +=
+            &format!("{{\"ts\":{ms},\"provider\":\"{provider}\",\"model\":\"{model}\",\"latency_ms\":{latency}}}\n");
+    }
+    world.write("calls.ndjson", &lines);
+    world.run("import calls.ndjson --quiet").good();
+    world
+}
+
+fn create(world: &World, name: &str, when: &str, more: &[&str]) -> Done {
+    world.run_args(&[&["alerts", "create", "--name", name, "--when", when], more].concat())
+}
+
+fn json(world: &World, args: &str) -> Value {
+    let done = world.run(&format!("{args} --json"));
+    assert_eq!(done.code, Some(0), "{done}");
+    let value = done.json();
+    assert!(value["generated_at"].is_string() || value["done"].is_string(), "{args}: {value}");
+    value
+}
+
+/// Judged at 19:00 first, then each minute up to 19:15.
+fn judged() -> World {
+    let world = traffic();
+    create(&world, "slow", "avg(latency [2m]) by(provider) > 2s for 2m", &["--severity", "critical"]).good();
+    create(&world, "idle", "requests [5m] < 1", &[]).good();
+    for at in ["2025-11-16T19:00:05Z", "2025-11-16T19:15:05Z"] {
+        world.run(&format!("tick --at {at}")).good();
+    }
+    world.with("AX_MONITOR_NOW", "2025-11-16T19:15:20Z")
+}
+
+#[test]
+fn what_fires_is_listed_shown_and_noted() {
+    let world = judged();
+    assert_snapshot!(world.run("alerts").good(), @"
+    1 firing (1 critical)                                            judged 20 s ago
+
+    ID   SEVERITY    RULE          STATE   SINCE  VALUE               CONDITION
+    9fe  ✖ critical  slow: openai  firing  8 min  avg latency 3.00 s  > 2 s for 2m
+
+    9fe  why: 100 % of the rise is model=gpt-4o
+         ax monitor alerts show 9fe | ack 9fe | silence 9fe --for 2h
+
+    2 rules: 2 on, 0 off
+    ");
+    let list = json(&world, "alerts list");
+    let alert = &list["data"][0];
+    let id = alert["id"].as_str().unwrap().to_owned();
+    let expected = json!({
+        "id": id, "rule": "slow", "labels": {"provider": "openai"}, "severity": "critical", "state": "firing",
+        "acknowledged": false, "comment": null, "silenced_until": null, "since": "2025-11-16T19:07:00.000Z",
+        "value": 3000.0, "threshold": 2000.0, "unit": "ms", "count": 4, "chance": null, "hits": null,
+        "min_events": null, "condition": "latency [2m] avg by(provider) > 2s for 2m",
+    });
+    assert_eq!((&list["schema"], alert), (&json!("ax.monitor.alerts/1"), &expected));
+    // Whoever asks, it is the same episode.
+    assert_eq!(json(&world, "alerts check")["data"][0]["id"], id.as_str());
+    let shown = json(&world, &format!("alerts show {}", &id[..4]));
+    assert_eq!((&shown["schema"], &shown["data"]["id"]), (&json!("ax.monitor.alert/1"), &json!(id)));
+    let states: Vec<&Value> = shown["history"].as_array().unwrap().iter().map(|e| &e["state"]).collect();
+    assert_eq!(states, ["pending", "firing"]);
+    let history = json(&world, "alerts history");
+    assert_eq!(history["schema"], "ax.monitor.alerts.history/1");
+    let line = &history["data"][0];
+    assert_eq!(
+        (&line["t"], &line["state"], &line["id"]),
+        (&json!("2025-11-16T19:09:00.000Z"), &json!("firing"), &json!(id))
+    );
+    assert_eq!(json(&world, "alerts history --rule idle")["data"], json!([]));
+    assert_snapshot!(world.run("alerts show zzz"), @"
+    exit 1
+    --- stderr
+    error: there is no alert 'zzz' now
+    hint: ax monitor alerts lists them
+    ");
+}
+
+#[test]
+fn a_check_says_by_its_code_what_it_found() {
+    let world = judged();
+    assert_eq!(world.run("alerts check").code, Some(0));
+    assert_eq!(world.run("alerts check --fail-on critical").code, Some(3));
+    world.run("alerts disable slow").good();
+    assert_eq!(world.run("alerts check --fail-on info").code, Some(0));
+    assert_eq!(World::new().run("alerts check --fail-on info").code, Some(4));
+    // Nobody judges here but the check itself: the beginning is found all the same.
+    let world = traffic();
+    create(&world, "slow", "avg(latency [2m]) by(provider) > 2s for 2m", &[]).good();
+    let id = |world: &World| json(world, "alerts check")["data"][0]["id"].clone();
+    let (first, later) = (id(&world), id(&world.with("AX_MONITOR_NOW", "2025-11-16T19:15:50Z")));
+    assert!(first.is_string() && first == later, "{first} {later}");
+}
+
+#[test]
+fn people_see_silence_and_hear_again() {
+    let world = judged();
+    let id = json(&world, "alerts")["data"][0]["id"].as_str().unwrap().to_owned();
+    let done = json(&world, &format!("alerts ack {id} --comment looking"));
+    assert_eq!(
+        done,
+        json!({"schema": "ax.monitor.alerts.done/1", "done": "acknowledged", "ids": [id], "warnings": []})
+    );
+    let acked = &json(&world, "alerts list --acked")["data"][0];
+    assert_eq!((&acked["acknowledged"], &acked["comment"]), (&json!(true), &json!("looking")));
+    let done = json(&world, &format!("alerts silence {} --for 2h --comment incident", &id[..3]));
+    assert_eq!((&done["done"], &done["rule"], &done["ids"]), (&json!("silenced"), &json!("slow"), &json!([id])));
+    assert_eq!(json(&world, "alerts")["data"][0]["silenced_until"], "2025-11-16T21:15:20.000Z");
+    assert_snapshot!(world.run("alerts").good(), @r#"
+    1 silenced                                                       judged 20 s ago
+
+    ID   SEVERITY    RULE          STATE     SINCE  VALUE               CONDITION
+    9fe  ✖ critical  slow: openai  silenced  8 min  avg latency 3.00 s  > 2 s for 2m
+         until 21:15: "incident", acknowledged: "looking"
+
+    9fe  why: 100 % of the rise is model=gpt-4o
+         ax monitor alerts show 9fe | ack 9fe | silence 9fe --for 2h
+
+    2 rules: 2 on, 0 off
+    "#);
+    assert_eq!(json(&world, &format!("alerts unsilence {id}"))["done"], "unsilenced");
+    assert_eq!(world.run(&format!("alerts unsilence {id}")).code, Some(1));
+    assert_eq!(json(&world, "alerts silence --rule slow --for 30m")["ids"], json!([]));
+    assert_eq!(json(&world, "alerts")["data"][0]["silenced_until"], "2025-11-16T19:45:20.000Z");
+    world.run("alerts unsilence --rule slow").good();
+    let said: Vec<String> = json(&world, "alerts history")["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| format!("{} {}", e["state"].as_str().unwrap(), e["comment"].as_str().unwrap_or("-")))
+        .collect();
+    assert_eq!(said[..5], ["unsilenced -", "silenced -", "unsilenced -", "silenced incident", "acknowledged looking"]);
+}
+
+#[test]
+fn rules_are_changed_switched_and_deleted() {
+    let world = judged();
+    let rule = |world: &World, name: &str| {
+        let rules = json(world, "alerts rules");
+        let all = rules["data"].as_array().unwrap();
+        all.iter().find(|r| r["name"] == name).cloned().unwrap_or_default()
+    };
+    let slow = rule(&world, "slow");
+    assert_eq!((&slow["enabled"], &slow["for_ms"], &slow["fired_7d"]), (&json!(true), &json!(120_000), &json!(1)));
+    assert_snapshot!(world.run("alerts rules").good(), @"
+    RULE      SEVERITY    CONDITION                                  CHANNELS  STATE        NOW   7 DAYS
+    idle  on  ▲ warning   requests [5m] < 1                          all       inactive      20        –
+    slow  on  ✖ critical  latency [2m] avg by(provider) > 2s for 2m  all       firing    3.00 s  fired 1
+    ");
+    assert_eq!(json(&world, "alerts disable slow")["done"], "disabled");
+    world.run("tick --at 2025-11-16T19:16:05Z").good();
+    assert_eq!(json(&world, "alerts")["data"], json!([]));
+    let over = &json(&world, "alerts list --resolved --at 2025-11-16T19:16:20Z")["data"][0];
+    assert_eq!((&over["state"], &over["end"]), (&json!("resolved"), &json!("2025-11-16T19:16:00.000Z")));
+    assert_eq!(json(&world, "alerts enable slow")["done"], "enabled");
+    let edit = ["alerts", "edit", "slow", "--for", "10m", "--severity", "info", "--channel", "ops", "--json"];
+    assert_eq!(world.run_args(&edit).json()["done"], "changed");
+    let slow = rule(&world, "slow");
+    let now = (&slow["for_ms"], &slow["severity"], &slow["channels"], &slow["when"]);
+    assert_eq!(now, (&json!(600_000), &json!("info"), &json!(["ops"]), &json!("latency [2m] avg by(provider) > 2s")));
+    world.run("alerts edit slow --name slower").good();
+    assert_snapshot!(world.run("alerts delete slower"), @"
+    exit 2
+    --- stderr
+    error: this deletes rule slower for good
+    hint: add --yes
+    ");
+    assert_eq!(json(&world, "alerts delete slower --yes")["done"], "deleted");
+    assert_eq!(rule(&world, "slower"), Value::Null);
+    assert_snapshot!(world.run("alerts enable slower"), @"
+    exit 1
+    --- stderr
+    error: there is no rule 'slower'
+    hint: ax monitor alerts rules lists them
+    ");
+    assert_snapshot!(create(&world, "bad", "avg(latncy) > 2s", &[]), @"
+    exit 2
+    --- stderr
+    error: unknown metric 'latncy'
+      |
+    1 | avg(latncy) > 2s
+      |     ^^^^^^ did you mean latency?
+    ");
+}
+
+#[test]
+fn a_test_lists_when_it_would_have_fired() {
+    let world = traffic();
+    let when = ["alerts", "test", "--range", "1h", "--when", "avg(latency [2m]) by(provider) > 2s for 2m"];
+    let json = world.run_args(&[&when[..], &["--json"]].concat()).json();
+    assert_eq!((&json["schema"], &json["minutes"]), (&json!("ax.monitor.alerts.test/1"), &json!(61)));
+    let episodes = json["episodes"].as_array().unwrap();
+    assert_eq!(episodes.len(), 1, "{json}");
+    let e = &episodes[0];
+    assert_eq!((&e["labels"], &e["start"]), (&json!({"provider": "openai"}), &json!("2025-11-16T19:09:00.000Z")));
+    assert_eq!((&e["end"], &e["peak"]), (&Value::Null, &json!(3000.0)));
+    assert_snapshot!(world.run_args(&when).good(), @"
+    latency [2m] avg by(provider) > 2s for 2m                  would have fired once
+    Sun 16 Nov 18:15 to 19:15 UTC · 61 minutes judged
+
+    FIRED                    FOR  GROUP     PEAK  AGAINST  EVENTS  p
+    Sun 16 Nov 19:09 UTC  6 min+  openai  3.00 s   2.00 s       4  –
+    ");
+}
+
+#[test]
+fn a_long_condition_is_shown_whole_on_a_narrow_screen() {
+    let world = traffic();
+    let long =
+        "avg(latency{provider=\"openai\", model=\"gpt-4o\"} [2m]) > 2s AND requests{provider=\"openai\"} [5m] > 3";
+    create(&world, "long", long, &[]).good();
+    for args in [&["monitor", "alerts", "check"][..], &["monitor", "alerts", "rules"]] {
+        let out = world.command(args).env("COLUMNS", "80").output().unwrap().stdout;
+        let out = String::from_utf8(out).unwrap();
+        for word in ["model=\"gpt-4o\"", "AND", "[5m]", "[5m]"] {
+            assert!(out.contains(word), "{word}:\n{out}");
+        }
+        assert!(!out.contains('…') && out.lines().all(|line| line.chars().count() <= 80), "{out}");
+    }
+}
+
+/// On a terminal `create` asks; what is typed answers.
+#[cfg(target_os = "linux")]
+#[test]
+fn on_a_terminal_a_rule_is_made_by_answering() {
+    let world = traffic();
+    let out = crate::pty::typed(world.command(&["monitor", "alerts", "create"]), "1\n\n");
+    for part in ["1  slow", "avg(latency) > 2000 for 5m", "in 7 days", "Which one?", "Name [slow]:", "Made rule slow"] {
+        assert!(out.contains(part), "{part}:\n{out}");
+    }
+    let out = crate::pty::typed(world.command(&["monitor", "alerts", "create"]), "6\nerrors > 5 for 1m\nbroken\n");
+    assert!(out.contains("Made rule broken: errors > 5 for 1m."), "{out}");
+    let names: Vec<Value> =
+        json(&world, "alerts rules")["data"].as_array().unwrap().iter().map(|r| r["name"].clone()).collect();
+    assert_eq!(names, ["broken", "slow"]);
+    // Deleting asks too, and takes nothing but a yes for one.
+    let out = crate::pty::typed(world.command(&["monitor", "alerts", "delete", "slow"]), "\n");
+    assert!(out.contains("[y/N]") && out.contains("Nothing was deleted."), "{out}");
+    crate::pty::typed(world.command(&["monitor", "alerts", "delete", "slow"]), "y\n");
+    assert_eq!(json(&world, "alerts rules")["data"].as_array().unwrap().len(), 1);
+}
