@@ -36,7 +36,7 @@ use crate::pricing::Book;
 pub(crate) use error::shown;
 pub(crate) use key::Key;
 
-pub use ax_storage::import::{Added, Consumed, Note};
+pub use ax_storage::import::{Added, Consumed, Mark, Note};
 pub use error::{ImportError, LineError, SinkError};
 pub use fields::{Defaults, Parsed, Rules};
 pub use ndjson::LineParser;
@@ -229,11 +229,17 @@ pub trait Sink {
     /// When the store can't be written; nothing of the batch is in it then.
     fn add(&mut self, batch: &mut Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, SinkError>;
 
-    /// The same for events of many inputs.
+    /// The same for events of many inputs, with marks to remember.
     ///
     /// # Errors
     /// As [`Sink::add`].
-    fn add_many(&mut self, batch: &mut Batch, notes: &[Note]) -> Result<Added, SinkError>;
+    fn add_many(&mut self, batch: &mut Batch, notes: &[Note], marks: &[Mark]) -> Result<Added, SinkError>;
+
+    /// Which of the marks are remembered.
+    ///
+    /// # Errors
+    /// When the store can't be read.
+    fn marked(&mut self, marks: &[Mark]) -> Result<Vec<bool>, SinkError>;
 
     /// The positions of rows that [`Sink::add_many`] would leave out as known.
     ///
@@ -251,8 +257,12 @@ impl Sink for ax_storage::import::Import<'_> {
         Ok(Self::add(self, batch, head, consumed)?)
     }
 
-    fn add_many(&mut self, batch: &mut Batch, notes: &[Note]) -> Result<Added, SinkError> {
-        Ok(Self::add_many(self, batch, notes)?)
+    fn add_many(&mut self, batch: &mut Batch, notes: &[Note], marks: &[Mark]) -> Result<Added, SinkError> {
+        Ok(Self::add_many(self, batch, notes, marks)?)
+    }
+
+    fn marked(&mut self, marks: &[Mark]) -> Result<Vec<bool>, SinkError> {
+        Ok(Self::marked(self, marks)?)
     }
 
     fn known(&mut self, batch: &Batch) -> Result<Vec<u32>, SinkError> {
@@ -286,8 +296,11 @@ pub(crate) fn read_text(text: &[u8], format: Format, options: &Options<'_>, now:
             self.0 = batch.clone();
             Ok(Added { imported: batch.rows.len() as u64, ..Added::default() })
         }
-        fn add_many(&mut self, batch: &mut Batch, _: &[Note]) -> Result<Added, SinkError> {
+        fn add_many(&mut self, batch: &mut Batch, _: &[Note], _: &[Mark]) -> Result<Added, SinkError> {
             self.add(batch, 0, None)
+        }
+        fn marked(&mut self, marks: &[Mark]) -> Result<Vec<bool>, SinkError> {
+            Ok(vec![false; marks.len()])
         }
         fn known(&mut self, _: &Batch) -> Result<Vec<u32>, SinkError> {
             Ok(Vec::new())

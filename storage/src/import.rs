@@ -32,6 +32,22 @@ pub struct Note {
     pub consumed: Consumed,
 }
 
+/// Something else than an event's id that an import remembers as long as ids: a name that several events share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Mark {
+    /// Of provider and name, as of an event's id.
+    fingerprint: u128,
+    /// The event's day.
+    day: u32,
+}
+
+impl Mark {
+    /// The mark of an event at `at`. `name` must be none that an event's id can be.
+    pub fn new(provider: &str, name: &str, at: Timestamp) -> Self {
+        Self { fingerprint: fingerprint(provider, name), day: day_number(at) }
+    }
+}
+
 /// What became of a batch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Added {
@@ -104,20 +120,40 @@ impl Import<'_> {
     /// When the medium or the database refuses; the store is as it was then.
     pub fn add(&mut self, batch: &mut Batch, head: u128, consumed: Option<Consumed>) -> Result<Added, ImportError> {
         let note = consumed.map(|consumed| Note { head, consumed });
-        let added = self.take(batch, head, note.as_slice())?;
+        let added = self.take(batch, head, note.as_slice(), &[])?;
         if let Some(consumed) = consumed {
             self.noted = Some((head, consumed.hash));
         }
         Ok(added)
     }
 
-    /// The same for events of many inputs, each with what is done of it.
+    /// The same for events of many inputs, each with what is done of it, and marks to remember.
     ///
     /// # Errors
     /// As [`Import::add`].
-    pub fn add_many(&mut self, batch: &mut Batch, notes: &[Note]) -> Result<Added, ImportError> {
+    pub fn add_many(&mut self, batch: &mut Batch, notes: &[Note], marks: &[Mark]) -> Result<Added, ImportError> {
         self.noted = None;
-        self.take(batch, notes.first().map_or(0, |n| n.head), notes)
+        self.take(batch, notes.first().map_or(0, |n| n.head), notes, marks)
+    }
+
+    /// Which of the marks are remembered.
+    ///
+    /// # Errors
+    /// When the database cannot be read.
+    pub fn marked(&self, marks: &[Mark]) -> Result<Vec<bool>, ImportError> {
+        let db = self.store.db();
+        let read = db.read(|transaction| {
+            let seen = transaction.open_table(SEEN_IDS).map_err(|e| db.error(e))?;
+            let known = |mark: &Mark| {
+                let day = seen.get(mark.fingerprint).map_err(|e| db.error(e))?.map(|d| d.value());
+                Ok(is_seen(day, mark.day))
+            };
+            marks.iter().map(known).collect::<Result<Vec<bool>, DbError>>()
+        });
+        match read {
+            Err(DbError::Missing { .. }) => Ok(vec![false; marks.len()]),
+            other => Ok(other?),
+        }
     }
 
     /// How many events of the batch would be left out because their id is there already.
@@ -148,10 +184,11 @@ impl Import<'_> {
         Ok(duplicates)
     }
 
-    fn take(&mut self, batch: &mut Batch, head: u128, notes: &[Note]) -> Result<Added, ImportError> {
+    fn take(&mut self, batch: &mut Batch, head: u128, notes: &[Note], marks: &[Mark]) -> Result<Added, ImportError> {
         let store = self.store;
         let (added, sealed) = store.db().write(|transaction| {
             let duplicate_rows = self.note_ids(transaction, batch)?;
+            note_marks(store.db(), transaction, marks)?;
             remove(batch, &duplicate_rows);
             let raw_from = {
                 let meta = transaction.open_table(META).map_err(|e| store.db().error(e))?;
@@ -199,6 +236,16 @@ impl Import<'_> {
         duplicates.sort_unstable();
         Ok(duplicates)
     }
+}
+
+fn note_marks(db: &Db, transaction: &WriteTransaction, marks: &[Mark]) -> Result<(), DbError> {
+    let mut sorted: Vec<(u128, u32)> = marks.iter().map(|m| (m.fingerprint, m.day)).collect();
+    sorted.sort_unstable();
+    let mut seen = transaction.open_table(SEEN_IDS).map_err(|e| db.error(e))?;
+    for (fingerprint, day) in sorted {
+        seen.insert(fingerprint, day).map_err(|e| db.error(e))?;
+    }
+    Ok(())
 }
 
 /// The ids of the batch with the rows that have them. Sorted, they touch few pages of the table; of two in

@@ -23,7 +23,7 @@ use crate::cli::text::{count, counted, minute};
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped, exit, plain};
 use crate::import::{
-    self, Added, Consumed, ImportError, Input, Note, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
+    self, Added, Consumed, ImportError, Input, Mark, Note, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
 };
 
 use self::inputs::Wanted;
@@ -151,8 +151,12 @@ impl Sink for Nowhere {
         Ok(Added { imported: batch.rows.len() as u64, ..Added::default() })
     }
 
-    fn add_many(&mut self, batch: &mut Batch, _: &[Note]) -> Result<Added, SinkError> {
+    fn add_many(&mut self, batch: &mut Batch, _: &[Note], _: &[Mark]) -> Result<Added, SinkError> {
         self.add(batch, 0, None)
+    }
+
+    fn marked(&mut self, marks: &[Mark]) -> Result<Vec<bool>, SinkError> {
+        Ok(vec![false; marks.len()])
     }
 
     fn known(&mut self, _: &Batch) -> Result<Vec<u32>, SinkError> {

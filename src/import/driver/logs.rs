@@ -12,8 +12,8 @@ use crate::import::error::{ImportError, LineError};
 use crate::import::fields::Fields;
 use crate::import::logs::{self, Gathered};
 use crate::import::priced::Pricing;
+use crate::import::{InputReport, Mark, Note, Options, Progress, REFUSALS_MAX, Refusal, Report, Sink};
 use crate::import::resume;
-use crate::import::{InputReport, Note, Options, Progress, REFUSALS_MAX, Refusal, Report, Sink};
 
 /// So many calls are taken before the next file is read: 150 bytes each.
 const CALLS_MAX: usize = 1_000_000;
@@ -69,9 +69,9 @@ impl Logs {
         };
         let mut start = start.at_its_place();
         if !unchanged {
-            let complete = logs::is_complete(start.modified, now);
+            let age = logs::Age { complete: logs::is_complete(start.modified, now), now };
             let names = &mut self.gathered.names;
-            let given = logs::read(&mut start.source, &mut *parser, names, lines, complete).map_err(io)?;
+            let given = logs::read(&mut start.source, &mut *parser, names, lines, age).map_err(io)?;
             one.read = (given.calls.len() + given.refused.len()) as u64;
             one.duplicates = self.gathered.add(&given, input, parser.habits().keep);
             report.read += one.read;
@@ -102,9 +102,7 @@ impl Logs {
         report: &mut Report,
     ) -> Result<(), ImportError> {
         let Self { mut gathered, notes } = std::mem::take(self);
-        for input in gathered.drop_retold() {
-            repeated(report, input);
-        }
+        let marks = drop_told_before(&mut gathered, sink, report)?;
         let (mut batch, mut pricing) = (Batch::default(), Pricing::default());
         let mut inputs = Vec::with_capacity(gathered.list.len());
         for mention in &gathered.list {
@@ -132,7 +130,7 @@ impl Logs {
             });
             gone
         } else {
-            sink.add_many(&mut batch, &notes).map_err(ImportError::Store)?.duplicate_rows
+            sink.add_many(&mut batch, &notes, &marks).map_err(ImportError::Store)?.duplicate_rows
         };
         for position in &duplicates {
             let input = std::mem::replace(&mut inputs[*position as usize], usize::MAX);
@@ -145,6 +143,21 @@ impl Logs {
         describe(&batch, report);
         Ok(())
     }
+}
+
+/// Leaves out what one side of a conversation retells of the other, in these files or in those of an earlier import: the
+/// marks of what is left.
+fn drop_told_before(
+    gathered: &mut Gathered,
+    sink: &mut dyn Sink,
+    report: &mut Report,
+) -> Result<Vec<Mark>, ImportError> {
+    let retold = gathered.drop_retold();
+    let (own, others): (Vec<Mark>, Vec<Mark>) = gathered.marks().into_iter().unzip();
+    let known = if others.is_empty() { Vec::new() } else { sink.marked(&others).map_err(ImportError::Store)? };
+    let told_before = gathered.drop_known(&known);
+    retold.into_iter().chain(told_before).for_each(|input| repeated(report, input));
+    Ok(own.into_iter().zip(known).filter(|(_, known)| !known).map(|(own, _)| own).collect())
 }
 
 fn repeated(report: &mut Report, input: usize) {

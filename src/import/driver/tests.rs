@@ -9,7 +9,7 @@ use ax_storage::row::{Names, Row};
 
 use super::*;
 use crate::import::LINE_BYTES_MAX;
-use crate::import::{Added, Consumed, Note, SinkError};
+use crate::import::{Added, Consumed, Mark, Note, SinkError};
 use crate::pricing::{Book, Contents, Given, Override, Price, When};
 
 const NOW: Timestamp = Timestamp::from_millis(1_762_732_800_000);
@@ -50,7 +50,11 @@ impl Sink for Memory {
         Ok(added)
     }
 
-    fn add_many(&mut self, batch: &mut Batch, notes: &[Note]) -> Result<Added, SinkError> {
+    fn marked(&mut self, marks: &[Mark]) -> Result<Vec<bool>, SinkError> {
+        Ok(vec![false; marks.len()])
+    }
+
+    fn add_many(&mut self, batch: &mut Batch, notes: &[Note], _: &[Mark]) -> Result<Added, SinkError> {
         for note in notes {
             self.consumed.entry(note.head).or_default().push(note.consumed);
         }

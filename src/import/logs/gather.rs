@@ -7,6 +7,7 @@ use ax_storage::row::{NameId, Names};
 use foldhash::fast::RandomState;
 
 use super::{Call, Given, Keep};
+use crate::import::Mark;
 
 /// Calls of any number of files.
 #[derive(Default)]
@@ -50,6 +51,32 @@ impl Gathered {
             self.list.push(mention);
         }
         repeats
+    }
+
+    /// The marks by which an import recognises what was told by the other side, in their order: for each mention with an
+    /// answer's id its own and that of the other side. The main conversation is one side, all beside it the other.
+    pub(crate) fn marks(&self) -> Vec<(Mark, Mark)> {
+        let mark = |m: &&Mention, aside: bool| {
+            let (provider, message) = (self.names.get(m.call.provider), self.names.get(m.call.message));
+            let name = format!("\0{}:{message}", if aside { "aside" } else { "main" });
+            Mark::new(provider, &name, m.call.ts)
+        };
+        let told = self.list.iter().filter(|m| m.call.message != 0);
+        told.map(|m| (mark(&m, m.call.aside), mark(&m, !m.call.aside))).collect()
+    }
+
+    /// Leaves out those of [`Gathered::marks`] that an earlier import took from the other side. How many, by input.
+    pub(crate) fn drop_known(&mut self, known: &[bool]) -> Vec<usize> {
+        let mut known = known.iter();
+        let mut dropped = Vec::new();
+        self.list.retain(|m| {
+            let retold = m.call.message != 0 && known.next().is_some_and(|known| *known);
+            if retold {
+                dropped.push(m.input);
+            }
+            !retold
+        });
+        dropped
     }
 
     /// Leaves out what conversations beside the main one retell under a call id of their own. How many, by input.

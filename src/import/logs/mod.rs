@@ -21,7 +21,7 @@ use ax_storage::row::{NameId, Names};
 use ax_storage::time::Timestamp;
 
 pub(crate) use gather::Gathered;
-pub(crate) use read::{Given, begin, begins_with_a_value, is_complete, read};
+pub(crate) use read::{Age, Given, begin, begins_with_a_value, is_complete, read};
 
 use super::fields::{Value, time};
 use super::ndjson::Text;
@@ -33,6 +33,9 @@ pub(crate) const LOG_LINE_BYTES_MAX: usize = 64 << 20;
 pub(crate) const DOCUMENT_BYTES_MAX: usize = 256 << 20;
 /// A file that nobody has written to for so long is complete.
 pub(crate) const COMPLETE_AFTER_MS: u64 = 3_600_000;
+
+/// An answer that was told of within so long may still come in.
+pub(crate) const COMING_IN_MS: u64 = 300_000;
 
 /// One call as a log tells it. Names are ids of the [`Names`] it was read with.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,14 +1,14 @@
 //! One file of a log: its values in their order, and how far it is done.
 //!
-//! A file that is still written may tell only half of its last call. Reading then ends before the first
-//! mention of that call, and goes on there next time:
+//! A file that is still written may tell only half of its last call, and of those that answers come in for beside it.
+//! Reading then ends before the first mention of these calls, and goes on there next time:
 //!
 //! ```text
 //!  |  A  A  B  C  C  B  B |        the last one is B: consumed up to its first mention;
 //!        ^consumed                 A and C count now, C is known by its id when it is met again
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 
 use ax_storage::row::{NameId, Names};
@@ -16,7 +16,7 @@ use ax_storage::time::Timestamp;
 use foldhash::fast::RandomState;
 use serde_json::value::RawValue;
 
-use super::{Call, Calls, DOCUMENT_BYTES_MAX, LOG_LINE_BYTES_MAX, Parser};
+use super::{COMING_IN_MS, Call, Calls, DOCUMENT_BYTES_MAX, LOG_LINE_BYTES_MAX, Parser};
 use crate::import::ndjson::{is_object, not_json};
 use crate::import::resume::HEAD_BYTES_MAX;
 use crate::import::sniff::BOM;
@@ -60,7 +60,16 @@ pub(crate) fn begin(source: &mut Source) -> io::Result<bool> {
     Ok(lines)
 }
 
-/// Reads what `source` still has. `complete` = nobody writes to the file any more.
+/// How old a file is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Age {
+    /// Nobody writes to it any more.
+    pub(crate) complete: bool,
+    /// The time it is read at.
+    pub(crate) now: Timestamp,
+}
+
+/// Reads what `source` still has.
 ///
 /// # Errors
 /// Those of the input.
@@ -69,7 +78,7 @@ pub(crate) fn read(
     parser: &mut dyn Parser,
     names: &mut Names,
     lines: bool,
-    complete: bool,
+    Age { complete, now }: Age,
 ) -> io::Result<Given> {
     let holding = parser.habits().partial && !complete;
     let (given, found) = (Given::default(), Vec::new());
@@ -94,7 +103,7 @@ pub(crate) fn read(
     }
     let end = end.unwrap_or_else(|| source.consumed());
     reader.given.consumed = Some(end);
-    Ok(if holding { reader.hold(lines) } else { reader.given })
+    Ok(if holding { reader.hold(lines, now) } else { reader.given })
 }
 
 /// The place of a call's first mention.
@@ -180,16 +189,23 @@ impl Reader<'_> {
         }
     }
 
-    /// Leaves out the last call, and what stands behind its first mention and has no id to be known by.
-    fn hold(mut self, lines: bool) -> Given {
+    /// Leaves out the last call and those told of just now, and what stands behind the first mention of them and has no
+    /// id to be known by.
+    fn hold(mut self, lines: bool, now: Timestamp) -> Given {
         let Some(last) = self.given.calls.iter().rev().map(|(call, _)| call.id).find(|id| *id != 0) else {
             return self.given;
         };
-        let Some(first) = self.firsts.get(&last).copied() else { return self.given };
+        let coming_in = self.given.calls.iter().filter(|(call, _)| call.ts.plus_ms(COMING_IN_MS) > now);
+        let held: HashSet<NameId, RandomState> =
+            coming_in.map(|(call, _)| call.id).filter(|id| *id != 0).chain([last]).collect();
+        let Some(first) = held.iter().filter_map(|id| self.firsts.get(id)).min_by_key(|f| f.consumed.len).copied()
+        else {
+            return self.given;
+        };
         let mut at = 0;
         self.given.calls.retain(|(call, _)| {
             at += 1;
-            at <= first.calls || (call.id != 0 && call.id != last)
+            !held.contains(&call.id) && (at <= first.calls || call.id != 0)
         });
         self.given.refused.truncate(first.refused);
         self.given.consumed = lines.then_some(first.consumed);

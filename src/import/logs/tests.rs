@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::export;
-use crate::import::{Added, Consumed, Input, Note, Options, Report, Sink, SinkError, import};
+use crate::import::{Added, Consumed, Input, Mark, Note, Options, Report, Sink, SinkError, import};
 
 /// 2026-06-01T00:00:00Z
 const NOW: Timestamp = Timestamp::from_millis(1_780_272_000_000);
@@ -21,6 +21,7 @@ struct Memory {
     rows: Vec<(Timestamp, String)>,
     ids: HashSet<(String, String)>,
     consumed: BTreeMap<u128, Vec<Consumed>>,
+    marks: HashSet<Mark>,
 }
 
 impl Sink for Memory {
@@ -29,10 +30,15 @@ impl Sink for Memory {
     }
 
     fn add(&mut self, batch: &mut Batch, _: u128, _: Option<Consumed>) -> Result<Added, SinkError> {
-        self.add_many(batch, &[])
+        self.add_many(batch, &[], &[])
     }
 
-    fn add_many(&mut self, batch: &mut Batch, notes: &[Note]) -> Result<Added, SinkError> {
+    fn marked(&mut self, marks: &[Mark]) -> Result<Vec<bool>, SinkError> {
+        Ok(marks.iter().map(|mark| self.marks.contains(mark)).collect())
+    }
+
+    fn add_many(&mut self, batch: &mut Batch, notes: &[Note], marks: &[Mark]) -> Result<Added, SinkError> {
+        self.marks.extend(marks);
         let duplicate_rows = self.known(batch)?;
         let Batch { names, rows } = batch;
         let mut at = 0;
@@ -226,6 +232,43 @@ fn mentions_that_interleave_are_neither_lost_nor_counted_twice() {
     bench.file("a", &(text + &claude(2, 60) + &claude(4, 1)), 60 * MINUTE);
     bench.import(std::slice::from_ref(&path));
     assert_eq!(outputs(&bench), [50, 60, 30, 1, 5, 5]);
+}
+
+/// An answer that the main conversation and one beside it tell of, under call ids of their own, counts once whichever
+/// is imported first.
+#[test]
+fn what_the_other_side_tells_in_a_later_import_is_known() {
+    let main = claude(1, 50) + &claude(2, 1);
+    let aside = claude(1, 50).replace("\"r1\"", "\"r9\"").replace("{\"requestId", "{\"isSidechain\":true,\"requestId");
+    let unnamed = aside.replace("requestId", "_");
+    for (first, second) in [(&main, &aside), (&main, &unnamed), (&aside, &main), (&unnamed, &main)] {
+        let mut bench = Bench::new(Format::ClaudeCode);
+        let files = [bench.file("a", first, 60 * MINUTE), bench.file("b", second, 60 * MINUTE)];
+        bench.import(&files[..1]);
+        let report = bench.import(&files[1..]);
+        assert_eq!((report.duplicates, report.refused_count), (1, 0), "{first}{second}");
+        assert_eq!(outputs(&bench), [50, 1], "{first}{second}");
+        let again = bench.import(&files);
+        assert_eq!(again.imported, 0, "{again:?}");
+    }
+}
+
+/// Two conversations in one file: the answer of the one still comes in when a call of the other follows.
+#[test]
+fn an_answer_that_comes_in_beside_others_waits() {
+    let young = |id: u32, output| {
+        let then = Timestamp::from_millis(1_779_264_000_000 + u64::from(id) * 1000);
+        claude(id, output).replace(&then.to_string(), &NOW.minus_ms(MINUTE).to_string())
+    };
+    let mut bench = Bench::new(Format::ClaudeCode);
+    let text = claude(1, 10) + &young(2, 1) + &claude(3, 30) + &young(4, 1);
+    let path = bench.file("a", &text, MINUTE);
+    assert_eq!(bench.counts(std::slice::from_ref(&path)), (2, 0, 0), "2 and 4 wait");
+    bench.file("a", &(text + &young(2, 60)), 60 * MINUTE);
+    bench.import(&[path]);
+    let mut all = outputs(&bench);
+    all.sort_unstable();
+    assert_eq!(all, [1, 10, 30, 60]);
 }
 
 #[test]
