@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::cli::channels::{self, ChannelTable};
 use crate::cli::prices::PriceTables;
 use crate::cli::rules::RuleTable;
+use crate::cli::users::Privacy;
 use crate::error::{Failure, Kind, Result, plain};
 use crate::words::nearest;
 
@@ -31,6 +32,8 @@ pub(crate) struct Config {
     #[serde(rename = "channel")]
     pub channels: Vec<toml::Spanned<ChannelTable>>,
     pub budget: Vec<BudgetSetting>,
+    /// What is kept of users' names.
+    pub privacy: Privacy,
 }
 
 /// How answers look.
@@ -116,6 +119,8 @@ const KEYS: &[&str] = &[
     "cache_write",
     "cache_write_1h",
     "from",
+    "privacy",
+    "users",
 ];
 
 /// What `config init` writes.
@@ -134,6 +139,10 @@ pub(crate) const TEMPLATE: &str = "\
 
 # auto, always or never
 # color = \"auto\"
+
+# What `record` and `import` keep of users' names: keep, hash (told apart, but not to be read) or drop.
+# [privacy]
+# users = \"keep\"
 
 # Alerts. `ax monitor alerts create` makes them too; those of this file are changed here only.
 # Try one on your history first: ax monitor alerts test --when 'error_rate > baseline * 3'

@@ -12,6 +12,7 @@ mod rules;
 mod screen;
 mod text;
 mod time;
+mod users;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;

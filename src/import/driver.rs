@@ -25,7 +25,7 @@ use super::resume::{self, Found};
 use super::sniff::BOM;
 use super::source::{Fault, Record, Source};
 use super::{
-    Consumed, Format, Input, InputReport, Options, Progress, REFUSALS_MAX, Refusal, Report, Sink, Warning, csv,
+    Consumed, Format, Input, InputReport, Options, Progress, REFUSALS_MAX, Refusal, Report, Sink, Warning, csv, users,
 };
 use logs::Logs;
 use start::Start;
@@ -265,6 +265,9 @@ impl Taker<'_> {
         if chunk.batch.rows.is_empty() {
             self.pending = chunk.consumed.or(self.pending);
         } else {
+            if let Some(rename) = self.options.users {
+                users::rename(&mut chunk.batch, rename);
+            }
             if !self.options.dry_run {
                 let added = self.sink.add(&mut chunk.batch, self.head, chunk.consumed);
                 duplicates = added.map_err(ImportError::Store)?.duplicates;

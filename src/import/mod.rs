@@ -21,6 +21,7 @@ mod quick;
 mod resume;
 mod sniff;
 mod source;
+mod users;
 mod when;
 
 use std::collections::BTreeMap;
@@ -128,6 +129,8 @@ pub struct Options<'a> {
     pub dry_run: bool,
     /// What requests cost that bring no cost; without it they are unpriced.
     pub prices: Option<&'a Book>,
+    /// What users are called in the store; without it as in the input.
+    pub users: Option<&'a (dyn Fn(&str) -> String + Sync)>,
     /// Set to stop after the chunk being written.
     pub cancel: Option<&'a AtomicBool>,
 }

@@ -41,6 +41,7 @@ fn flags_win_over_variables_over_the_file() {
     week_start  monday                    default
     range       6h                        settings file
     color       auto                      default
+    users       keep                      default
     ");
     let world = world.with("AX_MONITOR_TZ", "America/New_York").with("AX_MONITOR_COLOR", "never");
     assert_snapshot!(world.run("config show"), @"
@@ -50,11 +51,12 @@ fn flags_win_over_variables_over_the_file() {
     week_start  monday                    default
     range       6h                        settings file
     color       never                     environment
+    users       keep                      default
     ");
     assert_snapshot!(world.run("config show --tz Europe/Berlin --color always --json"), @r#"
     exit 0
     --- stdout
-    {"schema":"ax.monitor.config/1","path":"~/.config/ax/monitor.toml","exists":true,"settings":[{"key":"timezone","value":"Europe/Berlin","source":"flag"},{"key":"week_start","value":"monday","source":"default"},{"key":"range","value":"6h","source":"file"},{"key":"color","value":"always","source":"flag"}]}
+    {"schema":"ax.monitor.config/1","path":"~/.config/ax/monitor.toml","exists":true,"settings":[{"key":"timezone","value":"Europe/Berlin","source":"flag"},{"key":"week_start","value":"monday","source":"default"},{"key":"range","value":"6h","source":"file"},{"key":"color","value":"always","source":"flag"},{"key":"users","value":"keep","source":"default"}]}
     "#);
 }
 

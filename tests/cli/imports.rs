@@ -176,3 +176,54 @@ fn a_tools_logs_are_taken_by_its_name_or_by_their_folder() {
     let inputs: Vec<&str> = again["inputs"].as_array().unwrap().iter().map(|i| i["name"].as_str().unwrap()).collect();
     assert_eq!(inputs.len(), 2, "files without anything new are not listed: {inputs:?}");
 }
+
+#[test]
+fn users_are_kept_hashed_or_dropped_as_the_settings_say() {
+    let events = r#"{"ts":"2026-05-20T08:00:00Z","provider":"p","user":"alice","cost_usd":1}
+{"ts":"2026-05-20T08:00:00Z","provider":"p","user":"alice","cost_usd":2}
+{"type":"cache","ts":"2026-05-20T08:00:00Z","user":"bob","event":"hit"}
+{"ts":"2026-05-20T08:00:00Z","provider":"p","cost_usd":4}
+"#;
+    let users = |world: &World| {
+        let costs = world.run("costs --range 2026-05-20 --by user --json").json();
+        let groups = costs["groups"].as_array().unwrap().iter();
+        groups
+            .map(|g| (g["labels"]["user"].as_str().unwrap().to_owned(), g["cost_usd"].as_f64().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let world = world();
+    let wrong = "[privacy]\nusers = \"hide\"\n";
+    world.write(".config/ax/monitor.toml", wrong);
+    assert_eq!(world.run("costs").code, Some(2));
+    for (setting, how) in
+        [("keep", "import ndjson -"), ("drop", "import ndjson -"), ("hash", "import ndjson -"), ("hash", "record")]
+    {
+        let world = World::new().with("AX_MONITOR_NOW", "2026-05-20T08:10:00Z");
+        world.write(".config/ax/monitor.toml", &format!("[privacy]\nusers = \"{setting}\"\n"));
+        let done = world.feed(how, events.as_bytes());
+        assert_eq!(done.code, Some(0), "{done}");
+        let found = users(&world);
+        let stored = walk(&world.path(".local/share/ax"));
+        let readable = ["alice", "bob"].map(|name| holds(&stored, name.as_bytes()));
+        match setting {
+            "keep" => {
+                assert_eq!((found, readable), (vec![(String::new(), 4.0), ("alice".to_owned(), 3.0)], [true, true]))
+            }
+            "drop" => assert_eq!((found, readable), (vec![(String::new(), 7.0)], [false, false])),
+            _ => {
+                assert_eq!((found[0].1, found[1].1, readable), (4.0, 3.0, [false, false]), "{how} {found:?}");
+                assert!(found[1].0.starts_with("u-") && found[1].0.len() == 26, "{found:?}");
+            }
+        }
+    }
+}
+
+/// All bytes of all files below a folder.
+fn walk(folder: &std::path::Path) -> Vec<u8> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { std::fs::read(path).unwrap() }).collect()
+}
+
+fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
+    bytes.windows(wanted.len()).any(|w| w == wanted)
+}

@@ -20,6 +20,7 @@ use crate::cli::context::Context;
 use crate::cli::interrupt::on_interrupt;
 use crate::cli::prices::book;
 use crate::cli::text::{count, counted, minute};
+use crate::cli::users::Users;
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped, exit, plain};
 use crate::import::{
@@ -46,6 +47,8 @@ pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
     let store = if args.dry_run { context.store()? } else { Some(context.writable_store()?) };
     let oldest = Some(context.oldest_kept(store.as_ref())?);
     let prices = book(store.as_ref(), args.dry_run, context)?;
+    let users = Users::of(store.as_ref(), context)?;
+    let rename = users.as_ref().map(|users| |user: &str| users.name(user));
     let options = Options {
         format,
         map: args.map.iter().map(|pair| mapping(pair)).collect::<Result<_>>()?,
@@ -53,6 +56,7 @@ pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
         complete: args.last_line,
         dry_run: args.dry_run,
         prices: Some(&prices),
+        users: rename.as_ref().map(|rename| rename as &(dyn Fn(&str) -> String + Sync)),
         cancel: Some(&cancel),
     };
     let stop = Arc::clone(&cancel);

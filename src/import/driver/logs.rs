@@ -13,7 +13,7 @@ use crate::import::fields::Fields;
 use crate::import::logs::{self, Gathered};
 use crate::import::priced::Pricing;
 use crate::import::{InputReport, Mark, Note, Options, Progress, REFUSALS_MAX, Refusal, Report, Sink};
-use crate::import::resume;
+use crate::import::{resume, users};
 
 /// So many calls are taken before the next file is read: 150 bytes each.
 const CALLS_MAX: usize = 1_000_000;
@@ -116,6 +116,9 @@ impl Logs {
         }
         if batch.rows.is_empty() {
             return Ok(());
+        }
+        if let Some(rename) = options.users {
+            users::rename(&mut batch, rename);
         }
         let duplicates = if options.dry_run {
             let known = sink.known(&batch).map_err(ImportError::Store)?;

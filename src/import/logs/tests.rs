@@ -272,6 +272,17 @@ fn an_answer_that_comes_in_beside_others_waits() {
 }
 
 #[test]
+fn users_get_the_names_that_are_asked_for() {
+    let mut bench = Bench::new(Format::ClaudeCode);
+    let text = claude(1, 1).replace("{\"requestId", "{\"cwd\":\"/home/alice/shop\",\"requestId") + &claude(2, 1);
+    let path = bench.file("a", &text, 60 * MINUTE);
+    let rename = |user: &str| format!("<{user}>");
+    bench.import_with(&[path], &Options { users: Some(&rename), ..Options::default() });
+    let rows = bench.rows();
+    assert!(rows.contains(r#""user":"<shop>""#) && !rows.contains(r#""<>""#), "{rows}");
+}
+
+#[test]
 fn a_grown_file_is_read_on_where_it_ended() {
     let mut bench = Bench::new(Format::ClaudeCode);
     let mut text = claude(1, 1) + &without_id(9);

@@ -19,6 +19,7 @@ use crate::cli::context::Context;
 use crate::cli::interrupt::on_interrupt;
 use crate::cli::prices::book;
 use crate::cli::text::counted;
+use crate::cli::users::Users;
 use crate::collector::{Collector, DropReason, Event, JournalKind, Options};
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, advice, exit, plain};
@@ -49,7 +50,7 @@ pub(crate) fn run(args: &RecordArgs, context: &Context) -> Result<u8> {
     // Recorders price by the store's price file: this makes it say what the settings say.
     book(Some(&store), false, context)?;
     let collector = collector(&store, context)?;
-    let mut tally = Tally::default();
+    let mut tally = Tally { users: Users::of(Some(&store), context)?, ..Tally::default() };
     let code = match &line {
         Some(line) => {
             tally.take(line.as_bytes(), &parser, &collector, context);
@@ -148,6 +149,8 @@ fn lost(dropped: &[(DropReason, u64)]) -> Failure {
 /// What became of the lines.
 #[derive(Default)]
 struct Tally {
+    /// Other names for users.
+    users: Option<Users>,
     /// Lines seen, empty ones too: the number of the last one.
     lines: u64,
     /// Lines that were not empty.
@@ -168,7 +171,11 @@ impl Tally {
                 self.lines += 1;
                 self.read += 1;
                 self.note(&parsed, collector);
-                collector.record(&now_if_unsaid(&parsed));
+                let event = now_if_unsaid(&parsed);
+                match &self.users {
+                    None => collector.record(&event),
+                    Some(users) => users.renamed(event, |event| collector.record(event)),
+                }
             }
             Err(reason) => self.refuse(reason, context),
         }
