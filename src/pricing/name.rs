@@ -18,6 +18,11 @@ pub fn normalized(model: &str) -> String {
 /// A name in lower case without path and region before it.
 pub(super) fn bare(lower: &str) -> &str {
     let name = lower.rsplit('/').next().unwrap_or(lower);
+    // A fine-tuned model is its base with the names of whose it is behind: ft:gpt-4o-2024-08-06:org::id.
+    let name = match name.strip_prefix("ft:").and_then(|base| base.find(':')) {
+        Some(end) => &name[.."ft:".len() + end],
+        None => name,
+    };
     MAKERS.iter().fold(name, |name, maker| name.split_once(maker).map_or(name, |(_, rest)| rest))
 }
 
@@ -34,7 +39,7 @@ pub fn price_provider(provider: &str) -> String {
 }
 
 /// The name and all shorter ones that mean the same model, longest first.
-pub(super) fn candidates(name: &str) -> impl Iterator<Item = &str> {
+pub fn candidates(name: &str) -> impl Iterator<Item = &str> {
     let mut next = Some(name);
     std::iter::from_fn(move || {
         let this = next?;

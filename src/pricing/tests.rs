@@ -53,11 +53,17 @@ fn names_are_found_however_they_are_dressed() {
         ("gemini", "models/gemini-2.5-pro-preview-05-06", Some((1.25, 10.0))),
         ("gemini", "gemini-1.5-pro-002", Some((1.25, 5.0))),
         ("groq", "meta-llama/llama-4-scout-17b-16e-instruct", Some((0.11, 0.34))),
+        ("openai", "ft:gpt-4o-2024-08-06:org::id", Some((3.75, 15.0))),
+        ("openai", "ft:gpt-4.1-mini-2025-04-14:org:name:id", Some((0.8, 3.2))),
+        ("openai", "text-embedding-3-small", Some((0.02, 0.0))),
+        ("gemini", "gemini-pro-latest", Some((2.0, 12.0))),
+        ("gemini", "gemini-2.5-flash-preview-09-2025", Some((0.3, 2.5))),
         // No other model stands in for an unknown one.
         ("openai", "gpt-4.9", None),
         ("openai", "gpt-4-shiny", None),
         ("openai", "gpt-4-9", None),
-        ("openai", "ft:gpt-4o-2024-08-06:org::id", None),
+        ("openai", "ft:gpt-9:org::id", None),
+        ("anthropic", "ft:claude-sonnet-4-5:org::id", None),
         ("openai", "claude-sonnet-4-5", None),
         ("nobody", "gpt-4o", None),
         ("openai", "", None),
@@ -76,6 +82,20 @@ fn the_price_is_that_of_the_time_of_the_call() {
     assert!(!price.when.holds(at("2024-12-31")), "before the first price none is known");
     let daily = |from_ms, to_ms| When::Daily { from_ms, to_ms }.holds(Timestamp::from_millis(5 * DAY_MS + 1000));
     assert_eq!([daily(1000, 1001), daily(0, 1000), daily(5000, 1001), daily(1001, 1000)], [true, false, true, false]);
+}
+
+/// Lists disagree about this one; the provider's own has the higher price.
+#[test]
+fn long_calls_of_sonnet_cost_more_at_google_too() {
+    for provider in ["google", "vertex_ai", "anthropic"] {
+        let resolved = Book::embedded().resolve(provider, "claude-sonnet-4-5@20250929");
+        let price = &resolved.at(at("2026-08-20")).unwrap().price;
+        assert_eq!(
+            (price.rates_for(200_000).input, price.rates_for(200_001).input),
+            (3_000_000, 6_000_000),
+            "{provider}"
+        );
+    }
 }
 
 #[test]
