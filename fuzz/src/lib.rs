@@ -2,5 +2,6 @@
 
 pub mod answers;
 pub mod files;
+pub mod foreign;
 pub mod grammar;
 pub mod queries;
