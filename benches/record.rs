@@ -38,6 +38,11 @@ fn main() {
         one_thread(&format!("{kind:?} by event"), kind, events, n, clock, false);
         threads(&format!("{kind:?} by handle"), kind, events, n, clock);
     }
+    let priced: Vec<_> = events.iter().map(|event| from_the_list(*event)).collect();
+    for by_handle in [true, false] {
+        let how = if by_handle { "handle" } else { "event" };
+        one_thread(&format!("by {how}, priced"), JournalKind::Mapped, &priced, burst / 2, clock, by_handle);
+    }
     println!(
         "\none by one, with {:.0} ns of clocks in each      p50      p99    p99.9   p99.99      max",
         two_clocks(burst / 10)
@@ -54,6 +59,16 @@ fn main() {
 fn now<'a>(event: Event<'a>) -> Event<'a> {
     match event {
         Event::Request(r) => Event::Request(Request { ts: None, ..r }),
+        other => other,
+    }
+}
+
+/// The call of a model with a price, whose cost the price list says.
+fn from_the_list<'a>(event: Event<'a>) -> Event<'a> {
+    match event {
+        Event::Request(r) => {
+            Event::Request(Request { cost: None, provider: "claude", model: "claude-sonnet-4-5-20250929", ..r })
+        }
         other => other,
     }
 }
