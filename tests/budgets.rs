@@ -10,6 +10,7 @@ use ax_monitor::metric::Money;
 use ax_monitor::{Collector, Event, NanoUsd, Request};
 use ax_storage::Store;
 use ax_storage::clock::ManualClock;
+use ax_storage::retention::{Clocks, Part, Retention};
 use ax_storage::tier::db::DbError;
 use ax_storage::time::{DAY_MS, HOUR_MS, Timestamp, Zone};
 use jiff::civil::Weekday;
@@ -126,4 +127,34 @@ fn what_could_not_be_told_is_found_again_and_several_passes_find_it_once() {
         passes.into_iter().map(|p| p.join().unwrap()).sum()
     });
     assert_eq!(found, 2, "50 % and 80 % of 10 dollars, of 9 spent in its scope");
+}
+
+/// Spend of one user, told by days of New York, in a store whose days are those of UTC and whose single events of the
+/// first weeks are gone: what is left are whole days of UTC.
+#[test]
+fn days_that_are_kept_in_another_zone_only_are_said_and_counted_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::open_or_create(dir.path(), &Zone::utc(), at("2026-02-20T00:00:00Z")).unwrap();
+    store.set_retention(&Retention::default().with(Part::Raw, 7 * DAY_MS)).unwrap();
+    let mut day = at("2026-02-20T12:00:00Z");
+    while day < at("2026-04-20T00:00:00Z") {
+        let cost = Some(NanoUsd::from_nanos(DOLLAR));
+        let request = Request { ts: Some(day), provider: "openai", user: "alice", cost, ..Request::default() };
+        let collector = recorder(dir.path(), day);
+        collector.record(&Event::Request(request));
+        drop(collector);
+        store.tick(day.plus_ms(HOUR_MS)).unwrap();
+        day = day.plus_ms(DAY_MS);
+    }
+    let now = at("2026-04-20T00:00:00Z");
+    store.tick(now).unwrap();
+    store.retain(now, Clocks::Trusted).unwrap().unwrap();
+    let scope = Some("user=alice".to_owned());
+    let of = |zone| Budget { scope: scope.clone(), ..budget("alice", Every::Month, 19, zone) };
+    for (zone, said) in [("America/New_York", true), ("UTC", false)] {
+        let standing = costs::standings(&store, &[of(zone)], now).unwrap().budgets.remove(0);
+        assert_eq!((standing.spent(), standing.store_days_until.is_some()), (Money(19_000_000_000), said), "{zone}");
+        let told = costs::budgets(&store, &[of(zone)], now, |_, _| Ok(())).unwrap();
+        assert!(told.iter().all(|c| c.spent == standing.spent()), "{told:?}");
+    }
 }

@@ -3,7 +3,7 @@
 use ax_storage::bucket::Measure;
 use ax_storage::query::plan::{Filter, Kinds, Plan, Step as Width};
 use ax_storage::query::series::Series;
-use ax_storage::time::{HOUR_MS, TimeRange, Timestamp};
+use ax_storage::time::{HOUR_MS, TimeRange, Timestamp, Zone};
 use jiff::ToSpan;
 
 use super::breakdown::cost;
@@ -109,9 +109,22 @@ pub fn hour_plan(filter: Filter, now: Timestamp, calendar: &Calendar<'_>) -> Pla
     plan(TimeRange::new(calendar.midnight(first), now), Width::Millis(HOUR_MS), filter, calendar)
 }
 
-/// The plan of what was spent in `range`, as one sum.
-pub fn sum_plan(range: TimeRange, filter: Filter, calendar: &Calendar<'_>) -> Plan {
-    Plan { step: None, ..plan(range, Width::Days(1), filter, calendar) }
+/// The plan of what was spent in `range` of a store whose days are those of `kept`: one sum, or a sum of days where they
+/// may have to be told apart by [`begins_in`].
+pub fn sum_plan(range: TimeRange, filter: Filter, calendar: &Calendar<'_>, kept: &Zone) -> Plan {
+    let same = kept.name() == calendar.zone().name();
+    let days = plan(range, Width::Days(1), filter, calendar);
+    if same { Plan { step: None, ..days } } else { days }
+}
+
+/// The sum of an answer to [`sum_plan`].
+pub fn sum(series: &Series, since: Timestamp) -> Money {
+    if series.steps.is_empty() {
+        return cost(&series.all);
+    }
+    let points = series.groups.first().map(|g| g.points.as_slice()).unwrap_or_default();
+    let inside = series.steps.iter().zip(points).filter(|(s, _)| begins_in(s.range, since));
+    Money(inside.map(|(_, a)| cost(a).0).fold(0, i128::saturating_add))
 }
 
 fn plan(range: TimeRange, step: Width, filter: Filter, calendar: &Calendar<'_>) -> Plan {
@@ -130,7 +143,7 @@ fn plan(range: TimeRange, step: Width, filter: Filter, calendar: &Calendar<'_>) 
 pub fn outlook(series: &Series, period: TimeRange, step: Step, now: Timestamp, calendar: &Calendar<'_>) -> Outlook {
     let points = series.groups.first().map(|g| g.points.as_slice()).unwrap_or_default();
     let steps = || series.steps.iter().zip(points);
-    let inside = steps().filter(|(s, _)| s.range.start >= period.start);
+    let inside = steps().filter(|(s, _)| begins_in(s.range, period.start));
     let spent_by: Vec<(Timestamp, Money)> = inside.map(|(s, a)| (s.range.start, cost(a))).collect();
     let spent = Money(spent_by.iter().map(|(_, m)| m.0).fold(0, i128::saturating_add));
     // History begins with the first call; before it nobody recorded. The running step is none of it.
@@ -172,8 +185,14 @@ pub fn first_day(series: &Series) -> Option<Timestamp> {
     series.steps.iter().zip(points).find(|(_, a)| a.counts.requests > 0).map(|(s, _)| s.range.start)
 }
 
+/// Whether a step belongs to what begins at `start`. Where days are kept in another zone's days only, the steps are
+/// those nearest to the days that are asked for.
+pub fn begins_in(step: TimeRange, start: Timestamp) -> bool {
+    step.start.plus_ms(step.millis() / 2) >= start
+}
+
 /// Calls without a price from `since` on.
 pub fn unpriced_since(series: &Series, since: Timestamp) -> u64 {
     let points = series.groups.first().map(|g| g.points.as_slice()).unwrap_or_default();
-    series.steps.iter().zip(points).filter(|(s, _)| s.range.start >= since).map(|(_, a)| a.counts.unpriced).sum()
+    series.steps.iter().zip(points).filter(|(s, _)| begins_in(s.range, since)).map(|(_, a)| a.counts.unpriced).sum()
 }

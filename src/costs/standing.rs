@@ -29,6 +29,8 @@ pub struct Standing {
     pub burn_rate: Option<f64>,
     /// Parts told in this period, in per cent.
     pub told: Vec<u16>,
+    /// Up to here the days are those of the store's zone, because of those of the budget's nothing is kept any more.
+    pub store_days_until: Option<Timestamp>,
 }
 
 impl Standing {
@@ -153,6 +155,7 @@ pub fn stand(ready: &Ready, history: &Series, told: Vec<u16>, now: Timestamp) ->
         unpriced: outlook::unpriced_since(history, period.start),
         left_ms: period.end.since(now),
         burn_rate: (passed > 0).then(|| used / part),
+        store_days_until: history.store_days_until.filter(|until| *until >= period.start),
         ready: ready.clone(),
         outlook,
         told,
@@ -168,14 +171,14 @@ pub fn spent(store: &Store, budgets: &[Ready], now: Timestamp) -> Result<Vec<Mon
     let plan = |ready: &Ready| {
         let range = TimeRange::new(ready.period(now).start, now);
         let filter = ready.scope.as_ref().map_or(Filter::All, planner::lower);
-        outlook::sum_plan(range, filter, &ready.calendar())
+        outlook::sum_plan(range, filter, &ready.calendar(), store.zone())
     };
     // At the first millisecond of a period there is nothing to ask for.
     let begun = |ready: &&Ready| ready.period(now).start < now;
     let plans: Vec<Plan> = budgets.iter().filter(begun).map(plan).collect();
     let mut answers = store.run_all(&plans)?.into_iter();
     let mut sum = |ready: &Ready| match begun(&ready) {
-        true => answers.next().map_or(Money(0), |series| super::breakdown::cost(&series.all)),
+        true => answers.next().map_or(Money(0), |series| outlook::sum(&series, ready.period(now).start)),
         false => Money(0),
     };
     Ok(budgets.iter().map(&mut sum).collect())

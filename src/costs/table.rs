@@ -185,13 +185,15 @@ pub fn names(store: &Store) -> Result<Vec<String>, DbError> {
     store.read_tables(|t| Ok(t.all(&BUDGETS)?.into_iter().map(|row| row.name).collect()))
 }
 
-/// Removes a budget and what was told of it: whether there was one.
+/// Removes a budget and what was told of it, but for the last period: one that is set anew within that tells nothing
+/// twice. Whether there was one.
 ///
 /// # Errors
 /// The database.
 pub fn delete(store: &Store, name: &str) -> Result<bool, DbError> {
     store.write_tables(|t| {
-        for row in t.of(&TOLD, name)? {
+        let told = t.of(&TOLD, name)?;
+        for row in &told[..told.len().saturating_sub(1)] {
             t.remove(&TOLD, name, row.number)?;
         }
         t.remove(&BUDGETS, name, 0)

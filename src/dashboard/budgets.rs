@@ -61,6 +61,7 @@ impl Serialize for BudgetView {
         map.serialize_entry("thresholds", &budget.alert_at)?;
         map.serialize_entry("thresholds_crossed", &standing.crossed())?;
         map.serialize_entry("unpriced_requests", &standing.unpriced)?;
+        map.serialize_entry("store_days_until", &standing.store_days_until.map(Time))?;
         map.serialize_entry("set_in", if budget.origin == Origin::Store { "store" } else { "settings" })?;
         map.end()
     }

@@ -55,6 +55,11 @@ pub(super) fn block(budget: &BudgetView, style: &Style) -> String {
     out += &wrapped_in(&thresholds(standing), INDENT, style);
     let scope = [b.scope.as_deref().map_or_else(|| "all calls".to_owned(), text::name), format!("days of {}", b.zone)];
     out += &style.paint(Role::Dim, &wrapped_in(&scope, INDENT, style));
+    if let Some(until) = standing.store_days_until {
+        let words =
+            format!("days up to {} are those of the store's zone: single events are gone", day(standing, until));
+        out += &style.paint(Role::Warn, &wrapped_in(&[words], INDENT, style));
+    }
     if standing.unpriced > 0 {
         let (calls, are) = if standing.unpriced == 1 { ("call has", "is") } else { ("calls have", "are") };
         let words = format!("{} {calls} no price and {are} not in it", number::count(standing.unpriced.into()));

@@ -367,3 +367,17 @@ fn a_pass_says_once_which_part_is_reached_and_rules_refer_to_budgets() {
     let all: Vec<String> = episodes("30d");
     assert_eq!(all.len(), 2, "October's spend and November's, by their own months: {all:?}");
 }
+
+#[test]
+fn a_budget_that_is_set_anew_tells_nothing_twice_in_its_period() {
+    let world = world();
+    let told = || world.run("tick --json").json()["budgets"].clone();
+    assert_eq!(world.run("budgets set team --limit 140").code, Some(0));
+    assert_eq!(told()[0]["percent"], 50);
+    assert_eq!(world.run("budgets delete team --yes").code, Some(0));
+    assert_eq!(world.run("budgets set team --limit 140").code, Some(0));
+    assert_eq!(told(), serde_json::json!([]));
+    // Another part of it is another thing.
+    assert_eq!(world.run("budgets set team --limit 90").code, Some(0));
+    assert_eq!(told()[0]["percent"], 80);
+}
