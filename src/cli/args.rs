@@ -17,7 +17,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum, 
 pub(crate) use alerts::{AlertsArgs, AlertsVerb, CheckArgs, HistoryArgs, ListArgs, RuleArgs, SilenceArgs, TestArgs};
 pub(crate) use budgets::{BudgetFails, BudgetsArgs, BudgetsDeleteArgs, BudgetsListArgs, BudgetsSetArgs, BudgetsVerb};
 pub(crate) use channels::{ChannelsArgs, ChannelsVerb};
-pub(crate) use costs::CostsArgs;
+pub(crate) use costs::{CostsArgs, CostsVerb};
 
 /// `ax`: the program that holds `monitor`.
 #[derive(Debug, Parser)]
@@ -168,6 +168,7 @@ impl Command {
         match self {
             Self::Status(args) => args.format == Some(StatusFormat::Json),
             Self::Metrics(args) => args.format == Some(MetricsFormat::Json),
+            Self::Costs(args) => args.format == Some(StatusFormat::Json),
             _ => false,
         }
     }

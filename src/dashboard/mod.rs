@@ -3,6 +3,7 @@
 //! Each view comes in two pure steps: a question gives plans with absolute times, and the series
 //! that answer them give the view. `--json` prints the view itself; screens draw the same view.
 
+mod advice;
 mod alerts;
 mod answer;
 mod budgets;
@@ -22,6 +23,7 @@ use ax_storage::query::plan::{Filter, Label};
 use ax_storage::time::{TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+pub use advice::{AdviceView, assumption};
 pub use alerts::{
     AlertNumbers, AlertShownView, AlertView, AlertsView, EntryView as HistoryEntryView, HistoryView, RuleView,
     RulesView, TestedView, Which,
@@ -33,7 +35,7 @@ pub use budgets::{BudgetView, BudgetsView};
 pub use catalogue::{CatalogueView, EntryView, Reach};
 pub use channels::{ChannelState, ChannelView, ChannelsView};
 pub use costs::{
-    Before, BeforeView, CostsQuestion, CostsSeries, CostsView, GroupView, More, ProjectionView, SectionView,
+    Before, BeforeView, CostsQuestion, CostsSeries, CostsView, GroupView, KeptView, More, ProjectionView, SectionView,
     UnpricedView, WeekView,
 };
 pub use empty::{Emptiness, FoundLogs, Known};

@@ -32,7 +32,7 @@ pub use file::{Contents, FileError, load, path_in, store};
 pub use imported::{Imported, NotAPriceFile, read};
 pub use list::{BadRow, PriceList};
 pub use live::{Entry, LivePrices};
-pub use name::{normalized, price_provider};
+pub use name::{candidates, normalized, price_provider};
 pub use rules::{Clause, Model, Provider};
 pub use table::{Change, ChangeError, Settings, change};
 

@@ -19,7 +19,7 @@ pub fn budgets(view: &BudgetsView, style: &Style) -> String {
     out += &edges((Role::Title, "BUDGETS"), (Role::Dim, &now), style);
     for budget in &view.data {
         out += "\n";
-        out += &block(budget, style);
+        out += &block(budget, style, true);
     }
     if view.data.is_empty() {
         out += &format!(
@@ -30,8 +30,8 @@ pub fn budgets(view: &BudgetsView, style: &Style) -> String {
     out
 }
 
-/// A budget with all that is known of it.
-pub(super) fn block(budget: &BudgetView, style: &Style) -> String {
+/// A budget with all that is known of it, with a drawing where there is room for it.
+pub(super) fn block(budget: &BudgetView, style: &Style, drawn: bool) -> String {
     let standing = &budget.0;
     let b = &standing.ready.budget;
     let name = text::clip(&text::name(&b.name), NAME_MAX.min(style.drawn()), style);
@@ -41,7 +41,7 @@ pub(super) fn block(budget: &BudgetView, style: &Style) -> String {
         format!("{} of {} {}", number::money(standing.spent()), number::money(b.limit), b.every.name()),
     ];
     let plain = text::width(&name) + text::width(&head[1]) + text::width(&used) + 6;
-    if plain + BAR + 2 <= style.drawn() {
+    if drawn && plain + BAR + 2 <= style.drawn() {
         head.push(style.paint(role(standing), &gauge(standing.used(), style)));
     }
     head.push(style.paint(role(standing), &used));

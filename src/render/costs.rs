@@ -2,8 +2,8 @@
 
 use super::table::{Cell, Column, Table};
 use super::{Role, Style, banner, bar, budgets, edges, number, sparkline, text, when};
-use crate::costs::By;
-use crate::dashboard::{CostsView, GroupView, SectionView};
+use crate::costs::{By, Told, advice};
+use crate::dashboard::{CostsView, GroupView, KeptView, SectionView};
 use crate::metric::{Money, Unit};
 use crate::projection::{Held, Status};
 
@@ -13,15 +13,26 @@ const INDENT: usize = 11;
 const BAR_MAX: usize = 30;
 /// Rows by name that a screen shows without `--top`; the others are one row.
 const ROWS_MAX: usize = 20;
+/// Projections of days past that are listed.
+const TOLD_MAX: usize = 4;
 /// Models named as unpriced.
 const UNPRICED_MAX: usize = 3;
 
 /// The screen.
 pub fn costs(view: &CostsView, style: &Style) -> String {
+    screen(view, style, false)
+}
+
+/// The same without a drawing: each row in lines of its own.
+pub fn costs_line(view: &CostsView, style: &Style) -> String {
+    screen(view, &Style { color: false, ..*style }, true)
+}
+
+fn screen(view: &CostsView, style: &Style, lines: bool) -> String {
     let mut out = banner(style) + &head(view, style) + "\n" + &facts(view, style);
     for section in &view.sections {
         out += "\n";
-        out += &table(view, section, style);
+        out += &table(view, section, style, lines);
     }
     if let Some(before) = view.before.as_ref().filter(|b| b.in_part) {
         let end = when::moment(before.range.range.end, &before.range.zone);
@@ -39,7 +50,7 @@ pub fn costs(view: &CostsView, style: &Style) -> String {
         }
         for budget in &view.budgets {
             out += "\n";
-            out += &budgets::block(budget, style);
+            out += &budgets::block(budget, style, !lines);
         }
     }
     if view.held.is_some() {
@@ -47,7 +58,7 @@ pub fn costs(view: &CostsView, style: &Style) -> String {
         out += &projections(view, style);
     }
     out += "\n";
-    out += &foot(view, style);
+    out += &foot(view, style, lines);
     out
 }
 
@@ -185,10 +196,10 @@ fn names(group: &GroupView, by: &[By], view: &CostsView) -> Vec<Cell> {
         .collect()
 }
 
-fn table(view: &CostsView, section: &SectionView, style: &Style) -> String {
+fn table(view: &CostsView, section: &SectionView, style: &Style, lines: bool) -> String {
     let timed = By::span(&section.by).is_some();
     let (groups, others) = short(section, timed);
-    if style.width < super::WIDTH_TABLE_MIN {
+    if lines || style.width < super::WIDTH_TABLE_MIN {
         return blocks(view, section, &groups, style);
     }
     let compared = view.before.as_ref().filter(|_| groups.iter().any(|g| g.previous.is_some()));
@@ -303,16 +314,42 @@ fn projections(view: &CostsView, style: &Style) -> String {
         _ => "Too short a history to say how well such ranges have held.".to_owned(),
     };
     out += &style.paint(Role::Dim, &wrapped(&[words], 0, style));
+    if let Some(kept) = &view.kept {
+        for words in told_before(kept, view, style) {
+            out += &style.paint(Role::Dim, &wrapped(&[words], 0, style));
+        }
+    }
     out
 }
 
-fn foot(view: &CostsView, style: &Style) -> String {
+/// What was projected on days past, and how that did.
+fn told_before(kept: &KeptView, view: &CostsView, style: &Style) -> Vec<String> {
+    let mut out = Vec::new();
+    // The first of the month, and some on the way.
+    let step = kept.this_month.len().div_ceil(TOLD_MAX).max(1);
+    let told = |told: &Told| {
+        let bounds = told.bounds.map(|b| format!(" ({})", span(b, style))).unwrap_or_default();
+        format!("{} {}{bounds}", when::day(told.at, &view.range.zone), about(told.estimate))
+    };
+    let list: Vec<String> = kept.this_month.iter().step_by(step).map(told).collect();
+    if !list.is_empty() {
+        out.push(format!("This month's end, as projected on {}.", list.join(", ")));
+    }
+    let held = |Held { held, of }: Held, what: &str| (of > 0).then(|| format!("{held} of {of} of a {what}'s end"));
+    let list: Vec<String> = held(kept.days, "day").into_iter().chain(held(kept.months, "month")).collect();
+    if !list.is_empty() {
+        out.push(format!("Ranges kept on days past that held: {}.", list.join(", ")));
+    }
+    out
+}
+
+fn foot(view: &CostsView, style: &Style, lines: bool) -> String {
     let mut out = String::new();
     let room = style.drawn().saturating_sub(INDENT);
     let mut line = |name: &str, role: Role, body: &str| {
         out += &format!("{}{}\n", style.paint(Role::Dim, &text::pad(name, INDENT, false)), style.paint(role, body));
     };
-    if view.trend.len() > 1 {
+    if view.trend.len() > 1 && !lines {
         let values: Vec<Option<f64>> = view.trend.iter().map(|(_, cost)| Some(cost.dollars())).collect();
         line(if view.by_hour { "Hourly" } else { "Daily" }, Role::Line, &sparkline(&values, room, style));
     }
@@ -333,6 +370,12 @@ fn foot(view: &CostsView, style: &Style) -> String {
             let indent = if INDENT + text::width(&command) > style.drawn() { 2 } else { INDENT };
             out += &format!("{}{command}\n", " ".repeat(indent));
         }
+    }
+    let saving = advice::saving(&view.advice);
+    if saving.0 > 0 {
+        let facts = [format!("up to {} a month:", about(saving)), format!("{} costs advise", style.command())];
+        out += &style.paint(Role::Dim, &text::pad("Save", INDENT, false));
+        out += &text::flow(&facts, " ", INDENT, style);
     }
     out
 }

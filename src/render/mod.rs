@@ -1,5 +1,6 @@
 //! Views as text. Width, colour and signs are decided once, elsewhere, and passed in.
 
+mod advice;
 mod alerts;
 mod axis;
 mod budgets;
@@ -20,11 +21,12 @@ mod table;
 mod text;
 mod when;
 
+pub use advice::advice;
 pub use alerts::{alert, alert_history, alert_numbers, alert_rules, alert_tested, alerts};
 pub use budgets::budgets;
 pub use catalogue::catalogue;
 pub use channels::channels;
-pub use costs::costs;
+pub use costs::{costs, costs_line};
 pub use empty::empty;
 pub use events::{event_lines, events};
 pub use explain::explain;

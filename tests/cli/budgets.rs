@@ -148,6 +148,7 @@ fn budgets_are_set_listed_and_removed() {
     Last 7 d   $5.17 a day · +2.3 % to the 7 days before
     Unpriced   2 calls of my-finetune
                ax monitor prices set my-finetune
+    Save       up to $30.61 a month: ax monitor costs advise
     "#);
     // What an existing budget has stays as it is.
     assert_snapshot!(world.run("budgets set openai --limit 30"), @r#"

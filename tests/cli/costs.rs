@@ -101,6 +101,8 @@ fn costs_at_four_widths() {
                days before
     Unpriced   2 calls of my-finetune
       ax monitor prices set my-finetune
+    Save       up to $30.61 a month:
+               ax monitor costs advise
     ");
     let (world, small) = at(world, "60", "costs");
     assert_snapshot!(small, @"
@@ -127,6 +129,7 @@ fn costs_at_four_widths() {
     Last 7 d   $5.17 a day · +2.3 % to the 7 days before
     Unpriced   2 calls of my-finetune
                ax monitor prices set my-finetune
+    Save       up to $30.61 a month: ax monitor costs advise
     ");
     let (world, usual) = at(world, "80", "costs --projection");
     assert_snapshot!(usual, @"
@@ -157,6 +160,7 @@ fn costs_at_four_widths() {
     Last 7 d   $5.17 a day · +2.3 % to the 7 days before
     Unpriced   2 calls of my-finetune
                ax monitor prices set my-finetune
+    Save       up to $30.61 a month: ax monitor costs advise
     ");
     let (_, wide) = at(world, "120", "costs --compare --range 30d --by user,provider --top 3");
     assert_snapshot!(wide, @"
@@ -177,6 +181,7 @@ fn costs_at_four_widths() {
     Last 7 d   $5.17 a day · +2.3 % to the 7 days before
     Unpriced   3 calls of my-finetune
                ax monitor prices set my-finetune
+    Save       up to $30.61 a month: ax monitor costs advise
     ");
 }
 
@@ -202,6 +207,7 @@ fn rows_by_time_keep_to_the_zone() {
     Last 7 d   $5.17 a day · +2.3 % to the 7 days before
     Unpriced   2 calls of my-finetune
                ax monitor prices set my-finetune
+    Save       up to $30.61 a month: ax monitor costs advise
     ");
     assert_snapshot!(world.run("costs --by month,provider --range 2025-09-01..2025-10-31"), @"
     exit 0
@@ -223,6 +229,7 @@ fn rows_by_time_keep_to_the_zone() {
     Last 7 d   $5.17 a day · +2.3 % to the 7 days before
     Unpriced   6 calls of my-finetune
                ax monitor prices set my-finetune
+    Save       up to $30.61 a month: ax monitor costs advise
     ");
     // The night in which clocks were put back: an hour comes twice.
     assert_snapshot!(world.run("costs --by hour --range 2025-10-26"), @"
@@ -264,6 +271,7 @@ fn rows_by_time_keep_to_the_zone() {
 
     Hourly     ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁███▁▁▁▁
     Last 7 d   $5.17 a day · +2.3 % to the 7 days before
+    Save       up to $30.61 a month: ax monitor costs advise
     ");
 }
 
@@ -325,4 +333,50 @@ fn nothing_to_show_says_why() {
     error: rows cannot be by day and by week
     hint: choose one of hour, day, week and month
     ");
+}
+
+/// What it guards: the projections that the upkeep keeps are shown, and compared with what came.
+#[test]
+fn projections_of_days_past_are_kept_and_compared() {
+    let world = World::new();
+    assert_eq!(world.feed("import ndjson -", history().as_bytes()).code, Some(0));
+    assert!(world.run("costs --projection --json").json()["projection"]["kept"]["this_month"] == serde_json::json!([]));
+    for day in ["2025-10-20", "2025-10-30", "2025-11-03", "2025-11-10", "2025-11-14"] {
+        assert_eq!(world.run(&format!("tick --at {day}T06:00:00Z")).code, Some(0));
+        // Once a day.
+        assert_eq!(world.run(&format!("tick --at {day}T07:00:00Z")).code, Some(0));
+    }
+    let kept = world.run("costs --projection --json").json()["projection"]["kept"].clone();
+    // Each day has ended, of the months only October.
+    assert_eq!((&kept["day"]["of"], &kept["month"]["of"]), (&5.into(), &2.into()), "{kept}");
+    let told = kept["this_month"].as_array().unwrap();
+    assert_eq!(
+        told.iter().map(|t| t["t"].as_str().unwrap()).collect::<Vec<_>>(),
+        ["2025-11-03T06:00:00.000Z", "2025-11-10T06:00:00.000Z", "2025-11-14T06:00:00.000Z"]
+    );
+    let then = world.run("costs --projection --json --at 2025-11-10T06:00:00Z").json();
+    assert_eq!(told[1]["estimate_usd"], then["projection"]["month"]["estimate_usd"]);
+    let screen = world.with("COLUMNS", "80").run("costs --projection").good();
+    let lines: Vec<&str> = screen.lines().skip_while(|line| !line.starts_with("This month")).take(3).collect();
+    assert_snapshot!(lines.join("\n"), @"
+    This month's end, as projected on 3 Nov $134 ($114–$166), 10 Nov $139
+    ($125–$162), 14 Nov $143 ($132–$159).
+    Ranges kept on days past that held: 2 of 5 of a day's end, 1 of 2 of a month's
+    ");
+}
+
+#[test]
+fn lines_hold_the_same_without_a_drawing() {
+    let world = world().with("COLUMNS", "60");
+    assert_eq!(world.run("budgets set team --limit 140").code, Some(0));
+    let screen = world.run("costs --budget --format line").good();
+    assert!(!screen.contains(['█', '▂', '░']), "{screen}");
+    let lines: Vec<&str> = screen.lines().skip_while(|line| *line != "claude").take(4).collect();
+    assert_snapshot!(lines.join("\n"), @"
+    claude
+      $60.86 · 81.2 % · +2.3 % vs Oct
+    openai
+      $14.08 · 18.8 % · -11.1 % vs Oct
+    ");
+    assert_eq!(world.run("costs --format json").json()["schema"], "ax.monitor.costs/1");
 }

@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may")]
 
+mod advice;
 mod alerts;
 mod budgets;
 mod channels;

@@ -1,14 +1,16 @@
 //! `ax monitor costs`: what calls cost, and what it will come to.
 
-use ax_storage::query::plan::Kinds;
+use ax_storage::query::QueryError;
+use ax_storage::query::plan::{Kinds, Plan};
 use ax_storage::query::series::Series;
 use ax_storage::time::{TimeRange, Zone};
 
 use crate::calendar::{Calendar, Period};
-use crate::cli::args::CostsArgs;
+use crate::cli::args::{CostsArgs, CostsVerb, StatusFormat};
 use crate::cli::commands::nothing::{Asked, range_words};
-use crate::cli::commands::{budgets, elapsed_ms};
+use crate::cli::commands::{advise, budgets, elapsed_ms};
 use crate::cli::context::Context;
+use crate::cli::prices::book;
 use crate::cli::time;
 use crate::costs::{self, By, Standing, WithTold};
 use crate::dashboard::{Before, CostsQuestion, CostsSeries, More, Only};
@@ -19,8 +21,15 @@ use crate::{query, render};
 /// The time span without `--range`.
 const RANGE_DEFAULT: &str = "month";
 
-/// Shows.
+/// Shows costs, or gives advice on them.
 pub(crate) fn run(args: &CostsArgs, context: &Context) -> Result<u8> {
+    match args.verb {
+        None => show(args, context),
+        Some(CostsVerb::Advise) => advise::run(context),
+    }
+}
+
+fn show(args: &CostsArgs, context: &Context) -> Result<u8> {
     let calendar = context.calendar()?;
     let text = args.range.as_deref().unwrap_or(RANGE_DEFAULT).trim();
     let range = time::range(text, context.now(), &calendar)?;
@@ -31,6 +40,7 @@ pub(crate) fn run(args: &CostsArgs, context: &Context) -> Result<u8> {
         None => WithTold::default(),
     };
     budgets::warn_of_wrong(&known.wrong, context);
+    let prices = book(store.as_ref(), true, context)?;
     let question = CostsQuestion {
         now: context.now(),
         range,
@@ -45,10 +55,15 @@ pub(crate) fn run(args: &CostsArgs, context: &Context) -> Result<u8> {
             top: args.top.map(|n| usize::try_from(n).unwrap_or(usize::MAX)),
         },
         budgets: known.budgets,
+        book: &prices,
+        kept: store.as_ref().filter(|_| args.projection).map(costs::Kept::of).transpose()?,
     };
     let plans = question.plans();
     let series = match &store {
-        Some(store) => CostsSeries::from_list(&plans, store.run_all(&plans.clone().into_list())?),
+        Some(store) => {
+            let answers = store.run_all(&plans.clone().into_list())?;
+            CostsSeries { usage: usage(store, &plans.usage)?, ..CostsSeries::from_list(&plans, answers) }
+        }
         None => CostsSeries::from_list(&plans, Vec::<Series>::new()),
     };
     let mut view = question.view(&series, elapsed_ms(context));
@@ -67,8 +82,17 @@ pub(crate) fn run(args: &CostsArgs, context: &Context) -> Result<u8> {
         explain(range, text, store.as_ref(), calendar.zone(), context)?;
         return Ok(verdict);
     }
-    context.print(&render::costs(&view, &context.style()?))?;
+    let draw = if args.format == Some(StatusFormat::Line) { render::costs_line } else { render::costs };
+    context.print(&draw(&view, &context.style()?))?;
     Ok(verdict)
+}
+
+/// What advice rests on; nothing where there are too many models for it.
+fn usage(store: &ax_storage::Store, plan: &Plan) -> Result<Series> {
+    match store.run(plan) {
+        Err(QueryError::TooManyCells { .. } | QueryError::AnswerTooLarge { .. }) => Ok(Series::default()),
+        other => Ok(other?),
+    }
 }
 
 fn explain(

@@ -1,5 +1,6 @@
 //! One file a command: each takes its arguments and the surroundings, prints, and gives an exit code.
 
+mod advise;
 mod alerts;
 mod asking;
 pub(crate) mod backup;

@@ -3,9 +3,9 @@
 use ax_storage::time::Zone;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::{BeforeView, CostsView, GroupView, SectionView};
+use super::{BeforeView, CostsView, GroupView, KeptView, SectionView};
 use crate::calendar::Calendar;
-use crate::costs::{By, Outlook, Span};
+use crate::costs::{By, Outlook, Span, Told};
 use crate::dashboard::{Change, Previous, Time, Window};
 use crate::metric::{Money, Number};
 use crate::projection::Held;
@@ -15,7 +15,6 @@ const CONFIDENCE: f64 = 0.8;
 
 impl Serialize for CostsView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let none: [u8; 0] = [];
         let zone = &self.range.zone;
         let groups = |section: &SectionView| {
             let group = |group| GroupJson {
@@ -50,7 +49,7 @@ impl Serialize for CostsView {
         map.serialize_entry("trend", &trend)?;
         map.serialize_entry("projection", &projection)?;
         map.serialize_entry("budgets", &self.budgets)?;
-        map.serialize_entry("advice", &none)?;
+        map.serialize_entry("advice", &crate::dashboard::advice::json(&self.advice))?;
         map.serialize_entry("source", &self.source)?;
         map.serialize_entry("warnings", &self.warnings)?;
         map.end()
@@ -149,7 +148,8 @@ impl Serialize for ProjectionJson<'_> {
             map.serialize_entry(name, &OutlookJson { outlook, limit, zone: &view.range.zone })?;
         }
         map.serialize_entry("linear_month_usd", &p.month.linear())?;
-        map.serialize_entry("held", &view.held.map(|Held { held, of }| HeldJson { held, of }))?;
+        map.serialize_entry("held", &view.held.map(HeldJson::of))?;
+        map.serialize_entry("kept", &view.kept.as_ref().map(KeptJson::of))?;
         map.end()
     }
 }
@@ -158,6 +158,41 @@ impl Serialize for ProjectionJson<'_> {
 struct HeldJson {
     held: usize,
     of: usize,
+}
+
+impl HeldJson {
+    const fn of(Held { held, of }: Held) -> Self {
+        Self { held, of }
+    }
+}
+
+#[derive(serde::Serialize)]
+struct KeptJson {
+    day: HeldJson,
+    month: HeldJson,
+    this_month: Vec<ToldJson>,
+}
+
+#[derive(serde::Serialize)]
+struct ToldJson {
+    t: Time,
+    estimate_usd: Money,
+    low_usd: Option<Money>,
+    high_usd: Option<Money>,
+}
+
+impl KeptJson {
+    fn of(kept: &KeptView) -> Self {
+        let told = |told: &Told| {
+            let (low_usd, high_usd) = told.bounds.unzip();
+            ToldJson { t: Time(told.at), estimate_usd: told.estimate, low_usd, high_usd }
+        };
+        Self {
+            day: HeldJson::of(kept.days),
+            month: HeldJson::of(kept.months),
+            this_month: kept.this_month.iter().map(told).collect(),
+        }
+    }
 }
 
 struct OutlookJson<'a> {

@@ -10,8 +10,10 @@ use jiff::ToSpan;
 
 use super::{BudgetView, Labels, SourceView, Warning, Window};
 use crate::calendar::{Calendar, Period};
-use crate::costs::{self, By, Every, Histories, Outlook, Ready, Row, Standing};
+use crate::costs::advice::{self, Advice, Usage};
+use crate::costs::{self, By, Every, Histories, Kept, Outlook, Ready, Row, Standing, Told};
 use crate::metric::Money;
+use crate::pricing::Book;
 use crate::projection::{Held, Step as Width};
 
 /// A window shorter than this is drawn by the hour.
@@ -38,6 +40,10 @@ pub struct CostsQuestion<'a> {
     pub more: More,
     /// Budgets, each with the parts told of it.
     pub budgets: Vec<(Ready, Vec<u16>)>,
+    /// Prices that calls would have elsewhere.
+    pub book: &'a Book,
+    /// Projections of days past, where they are asked for.
+    pub kept: Option<Kept>,
 }
 
 /// A window to compare with.
@@ -71,6 +77,9 @@ pub struct CostsSeries<T> {
     pub main: T,
     /// What caches saved in the window.
     pub saved: T,
+    /// What advice rests on: complete days, which another view of the store does not change. It is in no list, as it may
+    /// be too much where all else is not.
+    pub usage: T,
     /// The window by other names.
     pub split: Option<T>,
     /// The window before.
@@ -80,7 +89,7 @@ pub struct CostsSeries<T> {
 }
 
 impl<T> CostsSeries<T> {
-    /// All of them in one list; [`Self::from_list`] takes it apart again.
+    /// All of them but for the usage in one list; [`Self::from_list`] takes it apart again.
     pub fn into_list(self) -> Vec<T> {
         [self.main, self.saved].into_iter().chain(self.split).chain(self.before).chain(self.histories).collect()
     }
@@ -96,7 +105,7 @@ impl<T> CostsSeries<T> {
         let split = plans.split.as_ref().map(|_| next());
         let before = plans.before.as_ref().map(|_| next());
         let histories = plans.histories.iter().map(|_| next()).collect();
-        Self { main, saved, split, before, histories }
+        Self { main, saved, usage: T::default(), split, before, histories }
     }
 }
 
@@ -128,7 +137,8 @@ impl CostsQuestion<'_> {
             measures: vec![Measure::SavedCost],
             ..Plan::new(self.range, self.calendar.zone().clone())
         };
-        CostsSeries { main, saved, split, before, histories: self.histories().0.plans().to_vec() }
+        let usage = advice::plan(self.now, &self.calendar);
+        CostsSeries { main, saved, usage, split, before, histories: self.histories().0.plans().to_vec() }
     }
 
     /// What is asked for projections, and where each budget's is.
@@ -168,7 +178,7 @@ impl CostsQuestion<'_> {
         let in_a_year = calendar.midnight(calendar.date(self.now).saturating_add(365.days()));
         let year = outlook(days, TimeRange::new(self.now, in_a_year), Width::Day);
         let mut warnings: Vec<Warning> = Vec::new();
-        let all = [main, &series.saved].into_iter().chain(&series.histories);
+        let all = [main, &series.saved, &series.usage].into_iter().chain(&series.histories);
         let mut missing: Vec<&String> = all.flat_map(|s| &s.missing).collect();
         missing.sort_unstable();
         missing.dedup();
@@ -188,10 +198,12 @@ impl CostsQuestion<'_> {
             week: week(&costs::outlook::complete_days(days, self.now)),
             saved: (series.saved.all.counts.hits > 0).then(|| saved.into()),
             held: self.more.projection.then(|| month.held()),
+            kept: self.kept.as_ref().map(|kept| self.kept(kept, days, month.period)),
             month_budget: self.whole_budget(&budgets, Every::Month),
             day_budget: self.whole_budget(&budgets, Every::Day),
             budgets: budgets.into_iter().map(BudgetView).collect(),
             show_budgets: self.more.budget,
+            advice: advice::advise(&Usage::of(&series.usage), self.book),
             projection: ProjectionView { day: today, month, year },
             uncompared: self.began(series).zip(self.before.as_ref()).map(|(first, b)| (b.name.clone(), first)),
             before,
@@ -200,6 +212,16 @@ impl CostsQuestion<'_> {
             newest: main.newest,
             source: SourceView::of(&main.source, elapsed_ms),
             warnings,
+        }
+    }
+
+    /// How projections of days past did.
+    fn kept(&self, kept: &Kept, days: &Series, month: TimeRange) -> KeptView {
+        let first = |made: Timestamp| self.calendar.period(Period::Month, made).start;
+        KeptView {
+            days: kept.days_held(days, self.now),
+            months: kept.months_held(days, self.now, first),
+            this_month: kept.told_of(month),
         }
     }
 
@@ -361,8 +383,12 @@ pub struct CostsView {
     pub budgets: Vec<BudgetView>,
     /// Show them in full.
     pub show_budgets: bool,
+    /// How less could be spent, of the last 30 days.
+    pub advice: Vec<Advice>,
     /// How often the month's bounds would have held, when asked for.
     pub held: Option<Held>,
+    /// How projections did that were kept on days past, when asked for.
+    pub kept: Option<KeptView>,
     /// What is compared with.
     pub before: Option<BeforeView>,
     /// What it could have been compared with, had records not begun later: when they did.
@@ -375,6 +401,17 @@ pub struct CostsView {
     pub source: SourceView,
     /// What else a user should know.
     pub warnings: Vec<Warning>,
+}
+
+/// How projections did that the upkeep kept, one a day.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptView {
+    /// Of days' ends.
+    pub days: Held,
+    /// Of months' ends.
+    pub months: Held,
+    /// Those of this month's end, the oldest first.
+    pub this_month: Vec<Told>,
 }
 
 /// Rows told apart by the same things.
