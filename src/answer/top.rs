@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ax_storage::query::plan::{Filter, Label, Plan};
 use ax_storage::query::series::{Aggregate, Group, Series};
 
-use super::{RunShared, Value};
 use super::board::{self, Board};
 use super::usuals::Usuals;
+use super::{RunShared, Value};
 use crate::metric::Aggregation;
 use crate::query::planner::{Node, Question};
 

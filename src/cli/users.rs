@@ -16,13 +16,13 @@ const HASH_BYTES: usize = 12;
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Privacy {
     /// What becomes of users' names.
-    pub users: Keep,
+    pub users: Policy,
 }
 
 /// What becomes of users' names that events bring.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Keep {
+pub(crate) enum Policy {
     /// They are stored.
     #[default]
     Keep,
@@ -32,7 +32,7 @@ pub(crate) enum Keep {
     Drop,
 }
 
-impl Keep {
+impl Policy {
     /// As users write it.
     pub(crate) const fn name(self) -> &'static str {
         match self {
@@ -57,9 +57,9 @@ impl Users {
     pub(crate) fn of(store: Option<&Store>, context: &Context) -> Result<Option<Self>> {
         let key = || hmac::Key::new(hmac::HMAC_SHA256, &store.map_or(0, Store::uuid).to_le_bytes());
         Ok(match context.config()?.privacy.users {
-            Keep::Keep => None,
-            Keep::Hash => Some(Self { key: Some(key()) }),
-            Keep::Drop => Some(Self { key: None }),
+            Policy::Keep => None,
+            Policy::Hash => Some(Self { key: Some(key()) }),
+            Policy::Drop => Some(Self { key: None }),
         })
     }
 

@@ -78,7 +78,7 @@ fn spent_in(days: &Series, range: TimeRange) -> Option<Money> {
     let points = days.groups.first()?.points.as_slice();
     let inside =
         || days.steps.iter().zip(points).filter(|(s, _)| s.range.start >= range.start && s.range.end <= range.end);
-    let (first, last) = (inside().next()?.0, inside().last()?.0);
+    let (first, last) = (inside().next()?.0, inside().next_back()?.0);
     let whole = first.range.start == range.start && last.range.end == range.end;
     whole.then(|| Money(inside().map(|(_, a)| cost(a).0).fold(0, i128::saturating_add)))
 }

@@ -11,7 +11,7 @@ use crate::cli::args::ConfigVerb;
 use crate::cli::channels;
 use crate::cli::config::{self, TEMPLATE};
 use crate::cli::context::{Context, Origin};
-use crate::cli::users::Keep;
+use crate::cli::users::Policy;
 use crate::error::{Failure, Result, escaped};
 
 /// A setting in force.
@@ -89,7 +89,7 @@ fn settings(context: &Context) -> Result<Vec<Setting>> {
     let week_start = context.config()?.display.week_start;
     let week_source = if week_start.is_some() { Origin::File } else { Origin::Default };
     let users = context.config()?.privacy.users;
-    let users_source = if users == Keep::default() { Origin::Default } else { Origin::File };
+    let users_source = if users == Policy::default() { Origin::Default } else { Origin::File };
     Ok(vec![
         Setting { key: "timezone", value: zone.name().to_owned(), source: zone_source },
         Setting { key: "week_start", value: week_start.unwrap_or_default().name().to_owned(), source: week_source },

@@ -116,7 +116,6 @@ impl Store {
     /// See [`CompactError`].
     pub fn compact(&self, now: Timestamp, progress: &mut dyn FnMut(Step)) -> Result<Compaction, CompactError> {
         let lock = self.wait_for_pass(&mut || progress(Step::Waiting))?;
-        self.remove_unfinished()?;
         progress(Step::Upkeep);
         self.refuse_newer()?;
         let before = self.figures()?;

@@ -86,14 +86,6 @@ impl Store {
         Ok(done)
     }
 
-    /// Removes what rebuildings that were killed have left. The caller holds the pass's lock.
-    pub(super) fn remove_unfinished(&self) -> Result<(), CompactError> {
-        let root = self.paths().root();
-        let files = fs::list_dir(root).map_err(|e| io(root, e))?;
-        let mut unfinished = files.iter().filter(|path| has_prefix(path, NEW_PREFIX));
-        unfinished.try_for_each(|path| fs::remove_file(path).map_err(|e| io(path, e)))
-    }
-
     /// Fills the new database, which this store stands for.
     fn fill(
         &self,

@@ -225,6 +225,7 @@ impl Store {
         }
         // Its name neither: who records need not have flushed.
         if moved.iter().any(|(key, _)| !known.checkpoints.contains_key(key)) {
+            let dir = self.paths().journal_dir();
             fs::sync_dir(&dir).map_err(|e| io(&dir, e))?;
         }
         batch.rows.sort_by_key(|row| row.ts);

@@ -11,8 +11,9 @@ use crate::store::Store;
 const IN_ROOT: [&str; 4] = [".store.id.", ".monitor.redb.", ".compact.redb.", ".rebuild.redb."];
 
 impl Store {
-    /// Removes what is unfinished and nobody's. The caller holds the pass's lock, and there is a database.
-    pub(super) fn remove_unfinished(&self) -> Result<(), TickError> {
+    /// Removes what is unfinished and nobody's. The caller holds the pass's lock, and there is a
+    /// database or will be one that it makes.
+    pub(crate) fn remove_unfinished(&self) -> Result<(), TickError> {
         let root = self.paths().root();
         for path in fs::list_dir(root).map_err(|e| io(root, e))? {
             if IN_ROOT.iter().any(|prefix| name(&path).starts_with(prefix)) {

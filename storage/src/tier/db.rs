@@ -194,7 +194,7 @@ impl Db {
     pub fn write<T, E: From<DbError>>(&self, work: impl FnOnce(&WriteTransaction) -> Result<T, E>) -> Result<T, E> {
         self.guard(|| {
             // Opening for writing writes: not to what a later version made.
-            if let Err(error @ DbError::TooNew { .. }) = self.begin_read(&Arc::new(Pages::new(AtBadPage::Refuse))) {
+            if let Err(error @ DbError::TooNew { .. }) = self.begin_read(AtBadPage::Refuse) {
                 return Err(error.into());
             }
             let database = self.open_writable()?;
