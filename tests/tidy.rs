@@ -53,7 +53,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
 const ENGINE: &[(&str, &[&str])] = &[
     ("backup", &["identity", "journal", "query", "rollup", "store", "tier"]),
     ("bucket", &["histogram"]),
-    ("compaction", &["bucket", "identity", "journal", "query", "raw", "retention", "rollup", "store", "tier"]),
+    ("compaction", &["bucket", "identity", "journal", "query", "raw", "retention", "rollup", "store", "table", "tier"]),
     ("histogram", &[]),
     ("import", &["bucket", "identity", "journal", "raw", "rollup", "store", "tier"]),
     ("identity", &[]),
