@@ -84,7 +84,8 @@ fn write_seeds() {
         bucket.requests.insert(RequestKey { model: 2, ok: true, service_tier: 0 }, Box::new(cell));
         bucket.caches.insert(5, CacheCell { hits: n, misses: 2, saved_cost: stat(&tokens), saved_tokens: stat(&[]) });
         bucket.rates.insert(6, RateCell { allowed: n, denied: 1, utilization: stat(&[5]), last: Some((7, 5)) });
-        let dist = Dist { cells: [((1, true), DistCell { tokens: counts.clone(), cost: vec![] })].into() };
+        let cells = [((1, true), DistCell { tokens: counts.clone(), cost: vec![] })].into();
+        let dist = Dist { cells, missing: 0 };
         let number = DetailCell { count: n, errors: 1, unpriced: 0, tokens: [n, 0, 1, 2, 0, 0], cost_nanos: 4500 };
         let mut detail = Detail { cells: [((1, 2), number), ((1, 3), number)].into(), ..Detail::default() };
         detail.latency.insert(4, (stat(&latencies), counts));

@@ -143,6 +143,8 @@ pub struct Bucket {
 pub struct Dist {
     /// Keyed by model and success.
     pub cells: BTreeMap<(NameId, bool), DistCell>,
+    /// Requests that the tiers count and that could not be read any more when this was folded.
+    pub missing: u64,
 }
 
 /// Histograms per request.
@@ -161,6 +163,8 @@ pub struct Detail {
     pub cells: BTreeMap<(NameId, NameId), DetailCell>,
     /// Latency by user, all models.
     pub latency: BTreeMap<NameId, (Stat, Counts)>,
+    /// Requests that the tiers count and that could not be read any more when this was folded.
+    pub missing: u64,
 }
 
 /// Most (user, model) cells a provider and day; the rest counts as `(other)`.
@@ -285,6 +289,12 @@ impl Dist {
             merge_counts(&mut mine.tokens, &cell.tokens);
             merge_counts(&mut mine.cost, &cell.cost);
         }
+        self.missing += other.missing;
+    }
+
+    /// Requests in it.
+    pub fn requests(&self) -> u64 {
+        self.cells.values().flat_map(|cell| &cell.tokens).map(|(_, n)| n).sum()
     }
 }
 
@@ -299,6 +309,12 @@ impl Detail {
             mine.0.merge(stat);
             merge_counts(&mut mine.1, counts);
         }
+        self.missing += other.missing;
+    }
+
+    /// Requests in it.
+    pub fn requests(&self) -> u64 {
+        self.cells.values().map(|cell| cell.count).sum()
     }
 }
 

@@ -108,11 +108,17 @@ impl Gathering<'_, '_> {
                 }
                 Table::DistHour | Table::DistDay => {
                     self.read.dist_buckets += 1;
-                    DistView::parse(bytes, &key).map(|view| self.add_dist(&view, labels, step, wanted))
+                    DistView::parse(bytes, &key).map(|view| {
+                        self.note_missing(&key, view.missing);
+                        self.add_dist(&view, labels, step, wanted)
+                    })
                 }
                 Table::DetailDay => {
                     self.read.detail_buckets += 1;
-                    DetailView::parse(bytes, &key).map(|view| self.add_detail(&view, labels, step))
+                    DetailView::parse(bytes, &key).map(|view| {
+                        self.note_missing(&key, view.missing);
+                        self.add_detail(&view, labels, step)
+                    })
                 }
             };
             match added {
@@ -128,6 +134,16 @@ impl Gathering<'_, '_> {
                 }
             }
         })
+    }
+
+    /// Says that a row was folded when some of its events could not be read any more.
+    fn note_missing(&mut self, key: &RowKey<'_>, missing: u64) {
+        if missing > 0 {
+            let (start, provider, table) = (key.start, key.provider.escape_default(), key.table.name());
+            self.missing.push(format!(
+                "the row {start} of '{provider}' in {table} is without {missing} damaged events that the tiers count"
+            ));
+        }
     }
 
     fn add_bucket(

@@ -1,13 +1,13 @@
 //! Brings a batch of events into every tier inside one write transaction.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use foldhash::fast::RandomState;
 use redb::{ReadableTable, Table as RedbTable, WriteTransaction};
 
 use super::detail::{fold_detail, fold_dist, limit};
 use super::fold::{ClosedTo, StoreIds, fold};
-use crate::bucket::Table;
+use crate::bucket::{Bucket, Detail, Dist, Table};
 use crate::row::{Body, NameId, Names, Row};
 use crate::store::Store;
 use crate::tier::db::{Db, DbError};
@@ -154,6 +154,40 @@ impl<'t> Tiers<'t> {
             Table::DetailDay => self.apply_details(names, &ids, rows, range),
             Table::Tier(_) => Ok(()),
         }
+    }
+
+    /// Notes in the rows of `table` that begin in `range` how many requests the tiers count and these do
+    /// not: events that were given up.
+    pub(crate) fn note_missing(&mut self, table: Table, range: TimeRange) -> Result<(), DbError> {
+        for provider in self.providers()? {
+            let (mut counted, mut folded) = (Vec::new(), BTreeMap::new());
+            self.writers.of(Table::Tier(table.tier()))?.scan::<Bucket>(&provider, range, &mut |start, bucket| {
+                counted.push((start, bucket.requests.values().map(|cell| cell.count).sum::<u64>()));
+                Ok(())
+            })?;
+            let zone = self.closing.zone;
+            let writer = self.writers.of(table)?;
+            match table {
+                Table::DetailDay => writer.scan::<Detail>(&provider, range, &mut |start, row| {
+                    folded.insert(start, row.requests());
+                    Ok(())
+                })?,
+                _ => writer.scan::<Dist>(&provider, range, &mut |start, row| {
+                    folded.insert(start, row.requests());
+                    Ok(())
+                })?,
+            }
+            for (start, requests) in counted {
+                let missing = requests.saturating_sub(folded.get(&start).copied().unwrap_or(0));
+                let range = table.tier().bucket(start, zone);
+                match table {
+                    _ if missing == 0 => {}
+                    Table::DetailDay => writer.add(&provider, range, &Detail { missing, ..Detail::default() })?,
+                    _ => writer.add(&provider, range, &Dist { missing, ..Dist::default() })?,
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Up to where `table` is closed.

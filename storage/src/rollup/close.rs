@@ -5,6 +5,7 @@ use redb::ReadTransaction;
 
 use super::apply::Tiers;
 use crate::bucket::{Bucket, Table};
+use crate::retention::Part;
 use crate::store::{RolledUp, Store};
 use crate::tier::db::DbError;
 use crate::tier::schema::META;
@@ -34,8 +35,10 @@ impl Store {
             })?;
         }
         if events_due {
+            // Single events that are not kept any longer answer nothing: what can be read of them has to do.
+            let given_up = now.minus_ms(self.retention()?.get(Part::Raw)).utc_day();
             written += self.db().write(|transaction| {
-                let events = RolledUp::within(self, transaction)?;
+                let events = RolledUp::within(self, transaction)?.giving_up(given_up);
                 let mut tiers = Tiers::open(self, transaction)?;
                 for table in FROM_EVENTS {
                     close_from_events(&mut tiers, &events, table, now, self.zone())?;
@@ -99,6 +102,9 @@ fn close_from_events(
     if range.is_empty() {
         return Ok(());
     }
-    events.each(range, &mut |names, rows| tiers.apply_closing(table, names, rows, range))?;
+    let given_up = events.each(range, &mut |names, rows| tiers.apply_closing(table, names, rows, range))?;
+    if given_up {
+        tiers.note_missing(table, range)?;
+    }
     tiers.set_closed_to(table, range.end)
 }

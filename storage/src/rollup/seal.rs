@@ -77,8 +77,13 @@ impl Store {
     }
 
     /// Makes the segments, then lists them and retires the journals in one transaction. A journal
-    /// that has lost events since they were rolled up stays: it alone says that they are missing.
+    /// that has lost events since they were rolled up stays: it alone says that they are missing, until
+    /// retention has passed them.
     fn seal_group(&self, group: Vec<Finished>, report: &mut TickReport) -> Result<(), TickError> {
+        let raw_from = self.db().read(|t| {
+            let meta = t.open_table(META).map_err(|e| self.db().error(e))?;
+            self.closing().raw_from(&meta)
+        })?;
         let mut batch = Batch::default();
         let mut journals: Vec<JournalSource> = Vec::new();
         let mut drops: Vec<((u128, u8), u64)> = Vec::new();
@@ -90,6 +95,8 @@ impl Store {
             match rolled_up(&mut one.journal, one.checkpoint, &mut batch) {
                 Ok(()) => {}
                 Err(QueryError::Io { file, cause }) => return Err(TickError::Io { path: file, cause }),
+                // Its events are all of days that are not kept any more.
+                Err(_) if one.checkpoint.max_ts < raw_from.millis() => batch.rows.truncate(before),
                 Err(damaged) => {
                     report.problems.push(damaged.to_string());
                     batch.rows.truncate(before);
@@ -104,10 +111,6 @@ impl Store {
         }
         batch.rows.sort_by_key(|row| row.ts);
         let sources = || Sources { journals: journals.clone(), ..Sources::default() };
-        let raw_from = self.db().read(|t| {
-            let meta = t.open_table(META).map_err(|e| self.db().error(e))?;
-            self.closing().raw_from(&meta)
-        })?;
         let sealed = seal_days(self, &batch, raw_from, sources).map_err(|e| TickError::Seal(e.to_string()))?;
         self.db().write(|transaction| {
             let mut manifest = ManifestWriter::open(self.db(), transaction)?;

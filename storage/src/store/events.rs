@@ -10,7 +10,7 @@ use crate::row::{Batch, Names, Row};
 use crate::tier::db::DbError;
 use crate::tier::schema::{CHECKPOINTS, Checkpoint, SEGMENTS};
 use crate::tier::{JournalKey, Manifest, ManifestWriter};
-use crate::time::TimeRange;
+use crate::time::{TimeRange, Timestamp};
 
 /// Receives names and rows.
 pub(crate) type EachRows<'a, E> = dyn FnMut(&Names, &[Row]) -> Result<(), E> + 'a;
@@ -66,6 +66,8 @@ pub(crate) fn journal_key(journal: &Reader) -> JournalKey {
 pub(crate) struct RolledUp<'s> {
     store: &'s Store,
     manifest: Manifest,
+    /// Of files whose last event is before this what can be read is enough.
+    given_up: Timestamp,
 }
 
 /// Rows handed on at once.
@@ -74,44 +76,76 @@ const CHUNK_ROWS: usize = 250_000;
 impl<'s> RolledUp<'s> {
     /// As a write transaction sees them.
     pub(crate) fn within(store: &'s Store, transaction: &WriteTransaction) -> Result<Self, DbError> {
-        Ok(Self { store, manifest: ManifestWriter::open(store.db(), transaction)?.load()? })
+        Ok(Self::of(store, ManifestWriter::open(store.db(), transaction)?.load()?))
+    }
+
+    /// The same, for which damage in files whose last event is before `given_up` is no error.
+    pub(crate) fn giving_up(self, given_up: Timestamp) -> Self {
+        Self { given_up, ..self }
     }
 
     /// As `manifest` lists them. Journals are looked up anew: beside a view read those that it opened.
     pub(crate) fn of(store: &'s Store, manifest: Manifest) -> Self {
-        Self { store, manifest }
+        Self { store, manifest, given_up: Timestamp::MIN }
     }
 
-    /// Hands all events of `range` to `each` in chunks sorted by time.
+    /// Hands all events of `range` to `each` in chunks sorted by time: whether some were given up.
     ///
     /// # Errors
     /// Damaged or unreadable files: a sum without their events would be wrong.
-    pub(crate) fn each(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
-        self.each_sealed(range, each)?;
-        self.each_in_journals(range, each)
+    pub(crate) fn each(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<bool, DbError> {
+        let sealed = self.each_sealed(range, each)?;
+        Ok(self.each_in_journals(range, each)? || sealed)
+    }
+
+    /// Nothing, where a file with events up to `max_ts` is past saving and given up.
+    fn give_up(&self, max_ts: u64, error: DbError) -> Result<(), DbError> {
+        match error {
+            DbError::Damaged { .. } if max_ts < self.given_up.millis() => Ok(()),
+            DbError::Io { ref cause, .. }
+                if cause.kind() == std::io::ErrorKind::NotFound && max_ts < self.given_up.millis() =>
+            {
+                Ok(())
+            }
+            other => Err(other),
+        }
     }
 
     /// The part of them that segments hold.
-    pub(crate) fn each_sealed(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
+    pub(crate) fn each_sealed(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<bool, DbError> {
+        let mut lost = false;
         for listed in self.manifest.segments.iter().filter(|s| s.meets(range)) {
-            let segment = self.store.segment(listed).map_err(unreadable)?;
+            let segment = match self.store.segment(listed).map_err(unreadable) {
+                Ok(segment) => segment,
+                Err(error) => {
+                    self.give_up(listed.entry.max_ts, error)?;
+                    lost = true;
+                    continue;
+                }
+            };
             let mut batch = Batch::default();
             let mut scratch = Scratch::default();
             for (index, block) in segment.blocks().iter().enumerate() {
                 if block.min_ts >= range.end || block.max_ts < range.start {
                     continue;
                 }
-                segment.rows(index, &mut scratch, &mut batch).map_err(|e| unreadable(e.into()))?;
+                let whole = batch.rows.len();
+                if let Err(error) = segment.rows(index, &mut scratch, &mut batch) {
+                    self.give_up(listed.entry.max_ts, unreadable(error.into()))?;
+                    batch.rows.truncate(whole);
+                    lost = true;
+                }
                 if batch.rows.len() >= CHUNK_ROWS {
                     hand_on(&mut batch, range, each)?;
                 }
             }
             hand_on(&mut batch, range, each)?;
         }
-        Ok(())
+        Ok(lost)
     }
 
-    fn each_in_journals(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<(), DbError> {
+    fn each_in_journals(&self, range: TimeRange, each: &mut EachRows<'_, DbError>) -> Result<bool, DbError> {
+        let mut lost = false;
         let (dir, mut problems) = (self.store.paths().journal_dir(), Vec::new());
         let mut journals = self.store.journals(&self.manifest, &mut problems).map_err(|e| unreadable(e.into()))?;
         for (key, checkpoint) in &self.manifest.checkpoints {
@@ -120,17 +154,21 @@ impl<'s> RolledUp<'s> {
             }
             let Some(journal) = journals.iter_mut().find(|journal| journal_key(journal) == *key) else {
                 let (name, why) = (format!("{:032x}-{:06}", key.0, key.1), problems.join("; "));
-                return Err(DbError::Damaged {
-                    path: dir.display().to_string(),
-                    place: name,
-                    what: if why.is_empty() { "the journal is gone".into() } else { why },
-                });
+                let what = if why.is_empty() { "the journal is gone".into() } else { why };
+                let error = DbError::Damaged { path: dir.display().to_string(), place: name, what };
+                self.give_up(checkpoint.max_ts, error)?;
+                lost = true;
+                continue;
             };
             let mut batch = Batch::default();
-            rolled_up(journal, *checkpoint, &mut batch).map_err(unreadable)?;
+            if let Err(error) = rolled_up(journal, *checkpoint, &mut batch) {
+                // What could be read is in the batch.
+                self.give_up(checkpoint.max_ts, unreadable(error))?;
+                lost = true;
+            }
             hand_on(&mut batch, range, each)?;
         }
-        Ok(())
+        Ok(lost)
     }
 }
 

@@ -9,7 +9,7 @@
 use super::cache::name_after;
 use super::request::{Writer, check_histogram, skip_timed, timed_histogram};
 use super::stat::{self, Kind};
-use super::{Damaged, RowKey, RowMeta, Unencodable, seal, unseal};
+use super::{Damaged, RowKey, RowMeta, Unencodable, missing, put_missing, seal, unseal};
 use crate::bucket::{Counts, Detail, DetailCell, Stat};
 use crate::histogram::varint::{self, Input};
 use crate::histogram::{Histogram, Malformed};
@@ -45,7 +45,7 @@ pub fn encode_detail(detail: &Detail, key: &RowKey<'_>, meta: RowMeta, out: &mut
         bytes.extend_from_slice(&cells_bytes);
         put_latency(&mut writer, latency, &mut bytes)?;
     }
-    seal((&bytes, &[], &[]), key, meta, out)
+    seal((&bytes, &put_missing(detail.missing), &[]), key, meta, out)
 }
 
 /// The count of latencies, 0 for none, and their numbers.
@@ -91,7 +91,7 @@ impl CellWriter {
 /// Damaged bytes.
 pub fn decode_detail(bytes: &[u8], key: &RowKey<'_>) -> Result<(Detail, RowMeta), Damaged> {
     let view = DetailView::parse(bytes, key)?;
-    let mut detail = Detail::default();
+    let mut detail = Detail { missing: view.missing, ..Detail::default() };
     let mut users = view.users();
     while let Some(user) = users.next()? {
         let mut cells = user.cells();
@@ -110,6 +110,8 @@ pub fn decode_detail(bytes: &[u8], key: &RowKey<'_>) -> Result<(Detail, RowMeta)
 pub struct DetailView<'a> {
     /// End and previous row.
     pub meta: RowMeta,
+    /// See [`Detail::missing`].
+    pub missing: u64,
     users: &'a [u8],
 }
 
@@ -120,7 +122,7 @@ impl<'a> DetailView<'a> {
     /// Damaged bytes, or those of another row.
     pub fn parse(bytes: &'a [u8], key: &RowKey<'_>) -> Result<Self, Damaged> {
         match unseal(bytes, key)? {
-            (meta, (users, [], [])) => Ok(Self { meta, users }),
+            (meta, (users, part, [])) => Ok(Self { meta, missing: missing(part)?, users }),
             _ => Err(Malformed("the row has bytes left over").into()),
         }
     }

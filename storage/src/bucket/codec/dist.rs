@@ -5,7 +5,7 @@
 //! ```
 
 use super::request::next_name;
-use super::{Damaged, RowKey, RowMeta, Unencodable, seal, unseal};
+use super::{Damaged, RowKey, RowMeta, Unencodable, missing, put_missing, seal, unseal};
 use crate::bucket::{Dist, DistCell};
 use crate::histogram::varint::{self, Input};
 use crate::histogram::{Histogram, Malformed, encode};
@@ -33,7 +33,7 @@ pub fn encode_dist(dist: &Dist, key: &RowKey<'_>, meta: RowMeta, out: &mut Vec<u
             }
         }
     }
-    seal((&cells, &[], &[]), key, meta, out)
+    seal((&cells, &put_missing(dist.missing), &[]), key, meta, out)
 }
 
 /// The distributions in `bytes`.
@@ -42,7 +42,7 @@ pub fn encode_dist(dist: &Dist, key: &RowKey<'_>, meta: RowMeta, out: &mut Vec<u
 /// Damaged bytes.
 pub fn decode_dist(bytes: &[u8], key: &RowKey<'_>) -> Result<(Dist, RowMeta), Damaged> {
     let view = DistView::parse(bytes, key)?;
-    let mut dist = Dist::default();
+    let mut dist = Dist { missing: view.missing, ..Dist::default() };
     let mut cells = view.cells();
     while let Some(cell) = cells.next()? {
         let (tokens, cost) = (cell.tokens.counts()?, cell.cost.counts()?);
@@ -56,6 +56,8 @@ pub fn decode_dist(bytes: &[u8], key: &RowKey<'_>) -> Result<(Dist, RowMeta), Da
 pub struct DistView<'a> {
     /// End and previous row.
     pub meta: RowMeta,
+    /// See [`Dist::missing`].
+    pub missing: u64,
     cells: &'a [u8],
 }
 
@@ -66,7 +68,7 @@ impl<'a> DistView<'a> {
     /// Damaged bytes, or those of another row.
     pub fn parse(bytes: &'a [u8], key: &RowKey<'_>) -> Result<Self, Damaged> {
         match unseal(bytes, key)? {
-            (meta, (cells, [], [])) => Ok(Self { meta, cells }),
+            (meta, (cells, part, [])) => Ok(Self { meta, missing: missing(part)?, cells }),
             _ => Err(Malformed("the row has bytes left over").into()),
         }
     }

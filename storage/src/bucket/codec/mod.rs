@@ -27,6 +27,7 @@ pub use request::{ErrorKinds, RequestCells, RequestView};
 
 use super::{Bucket, Table};
 use crate::histogram::Malformed;
+use crate::histogram::varint::{self, Input};
 use crate::time::Timestamp;
 
 /// Version of the bytes that [`encode_bucket`] and its sisters write.
@@ -186,6 +187,28 @@ fn seal(parts: Parts<'_>, key: &RowKey<'_>, meta: RowMeta, out: &mut Vec<u8>) ->
     out.extend(checksum(key, &body).to_le_bytes());
     out.extend(body);
     Ok(())
+}
+
+/// The second part of a row that is folded from events: how many of them could not be read any more.
+/// Empty = none.
+fn put_missing(missing: u64) -> Vec<u8> {
+    let mut part = Vec::new();
+    if missing > 0 {
+        varint::put(&mut part, missing);
+    }
+    part
+}
+
+fn missing(part: &[u8]) -> Result<u64, Malformed> {
+    if part.is_empty() {
+        return Ok(0);
+    }
+    let mut input = Input::new(part);
+    match input.number()? {
+        0 => Err(Malformed("a count of missing events is 0")),
+        missing if input.is_empty() => Ok(missing),
+        _ => Err(Malformed("the row has bytes left over")),
+    }
 }
 
 /// Whether `bytes` are those of the row at `key`, of any table.

@@ -145,7 +145,7 @@ fn counts() -> impl Strategy<Value = Vec<(u32, u64)>> {
 
 fn dist() -> impl Strategy<Value = Dist> {
     let cell = (counts(), counts()).prop_map(|(tokens, cost)| DistCell { tokens, cost });
-    btree_map((0_u32..20, any::<bool>()), cell, 0..6).prop_map(|cells| Dist { cells })
+    (btree_map((0_u32..20, any::<bool>()), cell, 0..6), 0_u64..3).prop_map(|(cells, missing)| Dist { cells, missing })
 }
 
 fn detail() -> impl Strategy<Value = Detail> {
@@ -161,8 +161,8 @@ fn detail() -> impl Strategy<Value = Detail> {
         });
     let latency = vec(value(), 1..20)
         .prop_map(|values| (stat_of(values.iter().copied()), CountsBuilder::default().build(&values)));
-    (btree_map((0_u32..10, any::<u32>()), cell, 0..20), btree_map(0_u32..12, latency, 0..8))
-        .prop_map(|(cells, latency)| Detail { cells, latency })
+    (btree_map((0_u32..10, any::<u32>()), cell, 0..20), btree_map(0_u32..12, latency, 0..8), 0_u64..3)
+        .prop_map(|(cells, latency, missing)| Detail { cells, latency, missing })
 }
 
 fn encoded(bucket: &Bucket) -> Vec<u8> {
