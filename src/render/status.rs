@@ -259,7 +259,11 @@ fn facts(view: &StatusView, style: &Style) -> String {
         let (mark, role) = alerts::sign(alert.severity, style);
         let id = alert.id.get(..ALERT_ID).unwrap_or(&alert.id);
         let what = format!("{id}  {mark} {}", alerts::rule_text(&alert.rule, &alert.labels));
-        let numbers = format!("{} {}", alerts::value_text(alert, style), alerts::bound_text(alert, style));
+        let mut numbers = alerts::value_text(alert, style);
+        // A whole condition has no place here; `alerts show` has it.
+        if alert.compared.is_some() {
+            numbers += &format!(" {}", alerts::bound_text(alert, style));
+        }
         let since = format!("firing {}", when::ago(view.generated_at.since(alert.since)));
         line(if i == 0 { "ALERTS" } else { "" }, role, &[what, numbers, since]);
     }

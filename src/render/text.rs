@@ -36,27 +36,25 @@ pub fn clip(text: &str, columns: usize, style: &Style) -> String {
     format!("{}{more}", &text[..end])
 }
 
-/// `text` in lines of at most `columns`, broken between words; only a word that is wider itself is broken too.
+/// `text` in lines of at most `columns`: broken between words, else after a bracket or comma, and within what is
+/// left only where that is wider itself.
 pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let columns = columns.max(1);
     let (mut lines, mut line) = (Vec::new(), String::new());
-    for word in text.split(' ') {
-        if !line.is_empty() && width(&line) + 1 + width(word) > columns {
-            lines.push(std::mem::take(&mut line));
+    for part in text.split_inclusive([' ', '{', '(', ',']) {
+        if !line.is_empty() && width(&line) + width(part.trim_end()) > columns {
+            lines.push(std::mem::take(&mut line).trim_end().to_owned());
         }
-        if !line.is_empty() {
-            line.push(' ');
-        }
-        for c in word.chars() {
+        for c in part.chars() {
             line.push(c);
-            if width(&line) > columns {
+            if c != ' ' && width(&line) > columns {
                 line.pop();
                 lines.push(std::mem::take(&mut line));
                 line.push(c);
             }
         }
     }
-    lines.push(line);
+    lines.push(line.trim_end().to_owned());
     lines
 }
 
@@ -98,6 +96,7 @@ mod tests {
         assert_eq!(wrap("avg(latency) > 2s for 5m", 14), ["avg(latency) >", "2s for 5m"]);
         assert_eq!(wrap("abcdefgh ij", 5), ["abcde", "fgh", "ij"]);
         assert_eq!(wrap("日本語日本語", 5), ["日本", "語日", "本語"]);
+        assert_eq!(wrap("avg(latency{provider=\"openai\"})", 20), ["avg(latency{", "provider=\"openai\"})"]);
         assert_eq!((wrap("", 5), wrap("a b", 0)), (vec![String::new()], vec!["a".to_owned(), "b".to_owned()]));
     }
 }
