@@ -115,7 +115,7 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 impl Failure {
     /// A failure without a hint.
     pub fn new(kind: Kind, message: impl fmt::Display) -> Self {
-        Self { kind, message: escaped(&message.to_string()), hint: None, span: None, drawn: None }
+        Self { kind, message: escaped(&plain_text(&message.to_string())), hint: None, span: None, drawn: None }
     }
 
     /// Something on the command line or in a setting makes no sense.
@@ -123,9 +123,13 @@ impl Failure {
         Self::new(Kind::Usage, message)
     }
 
-    /// The system refused an operation on `path`.
+    /// The system refused an operation on `path`; with advice where there is some.
     pub fn io(what: &str, path: impl fmt::Display, cause: &std::io::Error) -> Self {
-        Self::new(Kind::Io, format!("cannot {what} {path}: {}", plain(cause)))
+        let failure = Self::new(Kind::Io, format!("cannot {what} {path}: {cause}"));
+        match advice(cause) {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
     }
 
     /// Adds advice.
@@ -188,7 +192,7 @@ impl Failure {
         let (kind, hint) = match error {
             QueryError::Damaged { .. } => (Kind::Damaged, Some("`ax monitor store verify` says what is left")),
             QueryError::TooManySteps { .. } => (Kind::Unanswerable, Some("choose a wider --step or a shorter --range")),
-            QueryError::TooManyCells { .. } => {
+            QueryError::TooManyCells { .. } | QueryError::AnswerTooLarge { .. } | QueryError::TooManyValues => {
                 (Kind::Unanswerable, Some("choose a wider --step, fewer --by labels or a filter"))
             }
             QueryError::NeedsRaw { .. } => (Kind::Unanswerable, Some("start the range there or later")),
@@ -229,13 +233,7 @@ impl From<TickError> for Failure {
     fn from(error: TickError) -> Self {
         match error {
             TickError::Database(error) => error.into(),
-            TickError::Io { path, cause } => {
-                let failure = Self::io("use", path, &cause);
-                match advice(&cause) {
-                    Some(hint) => failure.hint(hint),
-                    None => failure,
-                }
-            }
+            TickError::Io { path, cause } => Self::io("use", path, &cause),
             TickError::Journal(error) => QueryError::from(error).into(),
             TickError::Busy { .. } => Self::new(Kind::Busy, &error).hint("try again when it is done"),
             other => Self::new(Kind::Io, other),
@@ -250,13 +248,7 @@ impl From<BackupError> for Failure {
             BackupError::Database(error) => error.into(),
             BackupError::Read(error) => error.into(),
             BackupError::Exists { .. } => Self::new(Kind::Io, &error).hint("give a path where nothing is yet"),
-            BackupError::Io { path, cause } => {
-                let failure = Self::io("use", path, &cause);
-                match advice(&cause) {
-                    Some(hint) => failure.hint(hint),
-                    None => failure,
-                }
-            }
+            BackupError::Io { path, cause } => Self::io("use", path, &cause),
             other => Self::new(Kind::Io, other),
         }
     }
@@ -268,13 +260,7 @@ impl From<CompactError> for Failure {
             CompactError::Pass(error) => error.into(),
             CompactError::Database(error) => error.into(),
             CompactError::Figures(error) => error.into(),
-            CompactError::Io { path, cause } => {
-                let failure = Self::io("use", path, &cause);
-                match advice(&cause) {
-                    Some(hint) => failure.hint(hint),
-                    None => failure,
-                }
-            }
+            CompactError::Io { path, cause } => Self::io("use", path, &cause),
             CompactError::Wrong { .. } => Self::new(Kind::Bug, &error).hint("please report it; nothing was lost"),
             other => Self::new(Kind::Io, other),
         }
@@ -284,24 +270,34 @@ impl From<CompactError> for Failure {
 /// What to do about what a later version wrote.
 const NEWER: &str = "install the version that made it, or a later one";
 
+/// Too many open files, of the process and of the system: the numbers are the same on every Linux.
+pub(crate) const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
 /// What to do about a system's refusal, for the frequent ones.
 pub fn advice(cause: &std::io::Error) -> Option<&'static str> {
     use std::io::ErrorKind as E;
     match cause.kind() {
-        E::PermissionDenied => Some("the store belongs to another user, or its directory may not be written"),
+        E::PermissionDenied => Some("it belongs to another user, or its directory may not be written"),
         E::ReadOnlyFilesystem => Some("the file system is read-only; choose another place with --store"),
         E::StorageFull | E::QuotaExceeded => Some("free some space; nothing that was recorded before is lost"),
+        E::FileTooLarge => Some("this process may not make files that large; see `ulimit -f`"),
+        // What the engine says of things that are not its own.
+        E::Unsupported => Some("move it away, or choose another place with --store"),
+        _ if matches!(cause.raw_os_error(), Some(EMFILE | ENFILE)) => Some("see `ulimit -n`"),
         _ => None,
     }
 }
 
 /// A system error without Rust's `(os error 28)`.
 pub fn plain(cause: &std::io::Error) -> String {
-    let text = cause.to_string();
-    match text.find(" (os error ") {
-        Some(at) => text[..at].to_owned(),
-        None => text,
-    }
+    plain_text(&cause.to_string())
+}
+
+/// A sentence without what Rust puts behind the system's words.
+fn plain_text(text: &str) -> String {
+    let parts = text.split_once(" (os error ").and_then(|(before, rest)| Some((before, rest.split_once(')')?.1)));
+    parts.map_or_else(|| text.to_owned(), |(before, behind)| format!("{before}{behind}"))
 }
 
 #[cfg(test)]

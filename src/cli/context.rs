@@ -18,7 +18,7 @@ use crate::cli::config::{self, Color, Config};
 use crate::cli::screen::{Screen, Surroundings};
 use crate::cli::time;
 use crate::dashboard::Warning;
-use crate::error::{Failure, Kind, Result, escaped};
+use crate::error::{Failure, Kind, Result, escaped, plain};
 use crate::import::places::Home;
 use crate::render::{self, Style, WIDTH_UNLIMITED};
 use crate::words::{nearest, visible_json};
@@ -411,7 +411,8 @@ impl Context {
 
     /// Shows a failure that does not end the command.
     pub(crate) fn complain(&self, failure: &Failure) {
-        let _ = writeln!(std::io::stderr(), "error: {}", failure.message);
+        let hint = failure.hint.as_ref().map(|h| format!("\nhint: {h}")).unwrap_or_default();
+        let _ = writeln!(std::io::stderr(), "error: {}{hint}", failure.message);
     }
 
     /// Keeps a warning: for stderr, or for the `warnings` of the JSON.
@@ -481,7 +482,8 @@ impl Context {
 pub(crate) fn stdout_failure(cause: &std::io::Error) -> Failure {
     match cause.kind() {
         std::io::ErrorKind::BrokenPipe => Failure::new(Kind::ClosedPipe, "nobody reads the output"),
-        _ => Failure::io("write to", "stdout", cause),
+        // Where stdout goes is not the store's.
+        _ => Failure::new(Kind::Io, format!("cannot write to stdout: {}", plain(cause))),
     }
 }
 

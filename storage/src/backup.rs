@@ -177,7 +177,7 @@ impl Store {
             let old = database.file_name().unwrap_or_default().as_encoded_bytes();
             *path == self.paths().store_id() || path.file_name().is_none_or(|n| starts(n, b".") || starts(n, old))
         };
-        let mut others = fs::list_dir(root).map_err(error(root))?;
+        let mut others = fs::list_root(root).map_err(error(root))?;
         others.retain(|path| !is_known(path));
         // The identity last: without it, a directory is no store.
         others.push(self.paths().store_id());

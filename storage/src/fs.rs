@@ -6,7 +6,7 @@
 #[cfg(feature = "faults")]
 pub mod faults;
 
-use std::fs::{DirBuilder, File, FileTimes, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, FileTimes, Metadata, OpenOptions, TryLockError};
 use std::io;
 use std::io::Write;
 use std::os::fd::{AsRawFd, RawFd};
@@ -51,20 +51,27 @@ pub(crate) fn step(_: Step<'_>) -> io::Result<()> {
 #[cfg(feature = "faults")]
 pub(crate) use faults::step;
 
-/// Creates a directory that only its owner may enter, with its parents. One that exists is kept. What
-/// was made survives a power loss.
+/// Creates a directory that only its owner may enter, with its parents. One that exists is kept; a
+/// symlink to one is an error. What was made survives a power loss.
 ///
 /// # Errors
 /// What the system says.
 pub fn create_dir(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
+    match std::fs::symlink_metadata(path) {
+        Ok(about) if about.is_dir() => return Ok(()),
+        Ok(about) => return Err(unexpected(&about)),
+        Err(_) => {}
     }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    create_dir(parent)?;
+    // On the way to a store, symlinks are its user's own.
+    if !parent.is_dir() {
+        create_dir(parent)?;
+    }
     step(Step::MakeDir(path))?;
+    // Not the recursive way of the library: the umask would decide about the parents.
     match DirBuilder::new().mode(0o700).create(path) {
-        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => return Ok(()),
+        // Somebody was faster, and has perhaps not done with it yet.
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && is_dir(path) => {}
         made => made?,
     }
     // A hostile umask could have taken more than group and other.
@@ -74,6 +81,44 @@ pub fn create_dir(path: &Path) -> io::Result<()> {
         Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(()),
         synced => synced,
     }
+}
+
+fn is_dir(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|about| about.is_dir())
+}
+
+/// The same for the directory of a store, which its user names: here a symlink is followed. One that
+/// is there already is closed to others, and must not belong to somebody else: its owner could put
+/// anything in place of what is in it. Root may have files anywhere, and anybody below root's.
+///
+/// # Errors
+/// What the system says, or who owns it.
+pub fn create_root(path: &Path) -> io::Result<()> {
+    let Ok(about) = std::fs::metadata(path) else { return create_dir(path) };
+    // SAFETY: a system call that cannot fail.
+    let me = unsafe { libc::geteuid() };
+    match about.uid() {
+        _ if !about.is_dir() => Err(unexpected(&about)),
+        owner if owner == me && about.mode() & 0o077 == 0 => Ok(()),
+        owner if owner == me => std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700)),
+        owner if owner == 0 || me == 0 => Ok(()),
+        owner => {
+            let what = format!("the directory belongs to another user, number {owner}; a store needs one of your own");
+            Err(io::Error::new(io::ErrorKind::Unsupported, what))
+        }
+    }
+}
+
+/// What is in the place of something of ours.
+fn unexpected(found: &Metadata) -> io::Error {
+    let what = found.file_type();
+    let what = match () {
+        () if what.is_symlink() => "it is a symlink, and those are not followed here",
+        () if what.is_dir() => "it is a directory, where a file should be",
+        () if what.is_file() => "it is a file, where a directory should be",
+        () => "it is a pipe, a socket or a device",
+    };
+    io::Error::new(io::ErrorKind::Unsupported, what)
 }
 
 /// Creates a file for reading and writing that only its owner may open; it must not exist.
@@ -93,7 +138,7 @@ pub fn create_new(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Opens a file for reading; a symlink is an error.
+/// Opens a file for reading; a symlink is an error, and so is anything else that is no plain file.
 ///
 /// # Errors
 /// What the system says.
@@ -101,7 +146,7 @@ pub fn open_read(path: &Path) -> io::Result<File> {
     open(path, false)
 }
 
-/// Opens a file that exists for reading and writing; a symlink is an error.
+/// Opens a file that exists for reading and writing, as [`open_read`] does.
 ///
 /// # Errors
 /// What the system says.
@@ -111,7 +156,15 @@ pub fn open_write(path: &Path) -> io::Result<File> {
 
 fn open(path: &Path, write: bool) -> io::Result<File> {
     step(Step::Open(path))?;
-    OpenOptions::new().read(true).write(write).custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)
+    // A pipe would keep us waiting for somebody at its other end.
+    let flags = libc::O_NOFOLLOW | libc::O_CLOEXEC | libc::O_NONBLOCK;
+    let opened = OpenOptions::new().read(true).write(write).custom_flags(flags).open(path);
+    let about = match &opened {
+        Ok(file) => file.metadata()?,
+        // Only what is there can be of another sort than we thought.
+        Err(_) => std::fs::symlink_metadata(path)?,
+    };
+    if about.is_file() { opened } else { Err(unexpected(&about)) }
 }
 
 /// Writes all of `bytes` where the file stands.
@@ -202,11 +255,22 @@ pub fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
     std::fs::remove_file(from)
 }
 
-/// What lies in a directory; nothing where there is none.
+/// What lies in a directory that a store has made; nothing where there is none. A symlink is an error.
 ///
 /// # Errors
 /// What the system says.
 pub fn list_dir(path: &Path) -> io::Result<Vec<PathBuf>> {
+    if let Some(about) = std::fs::symlink_metadata(path).ok().filter(Metadata::is_symlink) {
+        return Err(unexpected(&about));
+    }
+    list_root(path)
+}
+
+/// The same for the directory of a store, which its user names: here a symlink is followed.
+///
+/// # Errors
+/// What the system says.
+pub fn list_root(path: &Path) -> io::Result<Vec<PathBuf>> {
     step(Step::Open(path))?;
     match std::fs::read_dir(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
@@ -287,6 +351,18 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// What the system says.
 pub fn identity(path: &Path) -> io::Result<(u64, u64)> {
     std::fs::symlink_metadata(path).map(|m| (m.dev(), m.ino()))
+}
+
+/// From now on a file that would exceed the limit of this thread's process (`ulimit -f`) is an error to
+/// this thread and those it starts, and no deadly signal.
+pub fn outlive_file_size_limit() {
+    // SAFETY: calls on a local set, for the calling thread.
+    unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGXFSZ);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
+    }
 }
 
 /// Number and name of a process that holds a `flock` on a file, as far as the system tells.

@@ -122,9 +122,10 @@ impl Identity {
             known => return known,
         }
         let root = paths.root();
-        fs::create_dir(root).map_err(OpenError::io(root))?;
-        fs::create_dir(&paths.journal_dir()).map_err(OpenError::io(root))?;
-        fs::create_dir(&paths.raw_dir()).map_err(OpenError::io(root))?;
+        fs::create_root(root).map_err(OpenError::io(root))?;
+        for dir in [paths.journal_dir(), paths.raw_dir()] {
+            fs::create_dir(&dir).map_err(OpenError::io(&dir))?;
+        }
         let uuid = random_u128().map_err(OpenError::io(root))?;
         let identity = Self { uuid, created: now, zone: zone.clone() };
         let temporary = root.join(format!(".store.id.{uuid:032x}"));

@@ -17,6 +17,7 @@ mod help;
 mod hostile;
 mod imports;
 mod output;
+mod planted;
 mod prices;
 #[cfg(target_os = "linux")]
 mod pty;

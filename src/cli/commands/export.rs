@@ -14,7 +14,7 @@ use crate::cli::commands::asking;
 use crate::cli::commands::events::lowered;
 use crate::cli::context::{Context, stdout_failure};
 use crate::cli::text::counted;
-use crate::error::{Failure, Result, advice, escaped};
+use crate::error::{Failure, Result, escaped};
 use crate::export;
 
 /// Text is handed on in pieces of about this size.
@@ -31,13 +31,7 @@ pub(crate) fn run(args: &ExportArgs, context: &Context) -> Result<u8> {
         return written.map(|_| 0);
     };
     let shown = path.display();
-    let failure = |e: std::io::Error| {
-        let failure = Failure::io("write", &shown, &e);
-        match advice(&e) {
-            Some(hint) => failure.hint(hint),
-            None => failure,
-        }
-    };
+    let failure = |e: std::io::Error| Failure::io("write", &shown, &e);
     let file = File::options().write(true).create_new(true).mode(0o600).open(path).map_err(|e| match e.kind() {
         std::io::ErrorKind::AlreadyExists => {
             Failure::usage(format!("{shown} is there already")).hint("choose another name for -o, or remove it first")

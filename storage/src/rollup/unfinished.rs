@@ -15,7 +15,7 @@ impl Store {
     /// database or will be one that it makes.
     pub(crate) fn remove_unfinished(&self) -> Result<(), TickError> {
         let root = self.paths().root();
-        for path in fs::list_dir(root).map_err(|e| io(root, e))? {
+        for path in fs::list_root(root).map_err(|e| io(root, e))? {
             if IN_ROOT.iter().any(|prefix| name(&path).starts_with(prefix)) {
                 fs::remove_file(&path).map_err(|e| io(&path, e))?;
             }

@@ -337,7 +337,7 @@ impl Db {
     pub fn rewrite(&self) -> Result<Rewrite, DbError> {
         let io = |cause| DbError::Io { path: self.path.display().to_string(), cause };
         let dir = self.path.parent().unwrap_or(Path::new("."));
-        for path in fs::list_dir(dir).map_err(io)?.into_iter().filter(|path| is_copy(path)) {
+        for path in fs::list_root(dir).map_err(io)?.into_iter().filter(|path| is_copy(path)) {
             fs::remove_file(&path).map_err(io)?;
         }
         let random = crate::identity::random_u128().map_err(io)?;
