@@ -3,6 +3,7 @@
 
 mod backups;
 mod flips;
+mod journals;
 mod kills;
 mod medium;
 mod outage;

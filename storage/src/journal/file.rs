@@ -3,12 +3,13 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 
 use crate::fs::{self, Step};
 use crate::journal::fork::Owned;
-use crate::journal::format::{DROPS_AT, END_AT, HEADER_BYTES, Header, pair};
+use crate::journal::format::{DROPS_AT, END_AT, HEADER_BYTES, Header, MAGIC, pair};
 use crate::journal::{DropReason, JournalId};
 use crate::paths::{parse_utc_day, utc_day_name};
 use crate::time::Timestamp;
@@ -41,7 +42,10 @@ impl OwnFile {
 
     fn try_create(dir: &Path, header: Header, drops: &[u64; DropReason::COUNT]) -> io::Result<Self> {
         allowed(u64::from(HEADER_BYTES))?;
-        fs::create_dir(dir)?;
+        // A store that was removed as a whole is not begun anew without its identity.
+        if dir.parent().is_none_or(|store| store == Path::new("") || store.is_dir()) {
+            fs::create_dir(dir)?;
+        }
         let name = file_name(&header);
         let (temporary, path) = (dir.join(format!(".{name}.new")), dir.join(name));
         let made = fs::create_new(&temporary).and_then(|file| {
@@ -64,6 +68,18 @@ impl OwnFile {
     /// Its descriptor, open as long as `self` is there.
     pub(crate) fn raw_fd(&self) -> RawFd {
         self.file.as_raw_fd()
+    }
+
+    /// Whether somebody removed the file, put another in its place, or cut off its header: what goes
+    /// there now reaches no reader. (Cut behind its header it has a gap.)
+    pub(crate) fn is_lost(&self) -> bool {
+        let Ok(own) = self.file.metadata() else { return false };
+        let gone = match fs::identity(&self.path) {
+            Ok(named) => named != (own.dev(), own.ino()),
+            Err(e) => matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+        };
+        let mut magic = [0; MAGIC.len()];
+        gone || matches!(fs::read_exact_at(&self.file, &mut magic, 0), Ok(()) if magic != MAGIC)
     }
 
     /// Notes the recorder's drop counters in the header. A header that cannot be written keeps the

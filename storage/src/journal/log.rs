@@ -18,9 +18,12 @@ pub enum JournalKind {
     #[default]
     Auto,
     /// Through a mapping: tens of nanoseconds. A file that is truncated from outside while it is
-    /// mapped kills the process by SIGBUS.
+    /// mapped kills the process by SIGBUS. One that is removed, or has another put in its place, costs
+    /// what was in it and not yet rolled up; the helper thread sees it when it does its [`Chore`] and
+    /// goes on in a new file.
     Mapped,
-    /// By `pwrite`: about a microsecond and no such danger.
+    /// By `pwrite`: about a microsecond and no such danger: a file that is truncated, removed or
+    /// replaced costs what was in it, and after a second the next event begins a new one.
     Written,
 }
 

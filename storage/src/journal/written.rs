@@ -46,6 +46,9 @@ struct State {
     chored: Option<Stopwatch>,
 }
 
+/// How often it is looked whether the file is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 struct Current {
     own: Arc<OwnFile>,
@@ -56,6 +59,8 @@ struct Current {
     room: u32,
     age: Stopwatch,
     life: Duration,
+    /// The age at which it is looked whether the file is still there.
+    look_at: Duration,
 }
 
 impl Written {
@@ -94,7 +99,8 @@ impl Written {
             Ok(own) => {
                 let (seed, own) = (frame_seed(own.header.id), Arc::new(own));
                 let (at, age) = (HEADER_BYTES, Stopwatch::start());
-                state.current = Some(Current { own, seed, at, room: HEADER_BYTES, age, life });
+                let (room, look_at) = (HEADER_BYTES, LOOK_EVERY);
+                state.current = Some(Current { own, seed, at, room, age, life, look_at });
                 (state.last_sequence, state.last, state.refusal) = (sequence, None, None);
                 state.pending.add_entry();
                 self.sequence.store(sequence, Ordering::Relaxed);
@@ -136,7 +142,8 @@ impl Written {
             return Err(Refused::Rolled);
         }
         let full = current.at + bytes > self.setup.file_bytes_max();
-        if full || (current.at > HEADER_BYTES && current.age.elapsed() >= current.life) {
+        let age = current.age.elapsed();
+        if full || (current.at > HEADER_BYTES && age >= current.life) || current.is_lost(age) {
             self.finish(state);
             return Err(self.begin(state).map_or_else(Refused::Dropped, |()| Refused::Rolled));
         }
@@ -153,6 +160,15 @@ impl Written {
 }
 
 impl Current {
+    /// Looks now and then whether readers still find what is written.
+    fn is_lost(&mut self, age: Duration) -> bool {
+        if age < self.look_at {
+            return false;
+        }
+        self.look_at = age + LOOK_EVERY;
+        self.own.is_lost()
+    }
+
     fn put(&mut self, payload: &[u8], bytes: u32, name: bool, file_bytes_max: u32) -> io::Result<u32> {
         let (offset, len) = (self.at, payload.len() as u32);
         if offset + bytes > self.room {
