@@ -23,6 +23,7 @@ use crate::metric::Needs;
 use crate::query::planner::{Node, Question};
 use board::Board;
 pub use evidence::Evidence;
+pub use top::GROUPS_MAX;
 pub use usuals::Usuals;
 pub use value::{Value, compare};
 
@@ -43,6 +44,8 @@ pub struct Answer {
     pub steps: Vec<StepRange>,
     /// One a group, greatest first, `(other)` last; exactly one without groups.
     pub rows: Vec<Row>,
+    /// How many groups there were, if only the [`GROUPS_MAX`] greatest got a row.
+    pub groups: Option<usize>,
     /// The numbers of all groups together, of the first metric, with what they are.
     pub all: Option<(Needs, Aggregate)>,
     /// What a summary of all groups is made of.
@@ -105,11 +108,9 @@ pub fn answer_shared<E>(question: &Question, usuals: &Usuals, run: &mut RunShare
     let mut series = run(&plans)?;
     // A store that answers less than it was asked for leaves no data.
     series.resize_with(plans.len(), Arc::default);
-    if question.top.is_some() {
-        top::cut(question, &mut series, run)?;
-    }
+    let groups = top::cut(question, &mut series, run)?;
     let bounds = past::count_above(question, &mut series, run)?;
-    Ok(assemble(question, &series, &bounds, usuals))
+    Ok(Answer { groups, ..assemble(question, &series, &bounds, usuals) })
 }
 
 fn assemble(question: &Question, series: &[Arc<Series>], bounds: &[u64], usuals: &Usuals) -> Answer {
@@ -123,6 +124,7 @@ fn assemble(question: &Question, series: &[Arc<Series>], bounds: &[u64], usuals:
         range: main.and_then(|s| s.range).unwrap_or(question.range),
         steps: board.axis.to_vec(),
         rows,
+        groups: None,
         all: first.and_then(|i| Some((question.asked.get(i)?.needs.clone(), of(i)?.all.clone()))),
         summary: question.summary.and_then(|(_, i)| Some((question.asked.get(i)?.needs.clone(), of(i)?.all.clone()))),
         previous: question.versus.map(|v| {

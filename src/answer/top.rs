@@ -1,9 +1,10 @@
-//! `topk` and `bottomk`: ranks groups once over the whole window and gathers the rest in one row.
+//! `topk` and `bottomk`: ranks groups once over the whole window and gathers the rest in one row. So does
+//! every answer with more groups than anybody reads.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use ax_storage::query::plan::{Filter, Label, Plan};
+use ax_storage::query::plan::{Filter, Plan};
 use ax_storage::query::series::{Aggregate, Group, Series};
 
 use super::board::{self, Board};
@@ -15,16 +16,25 @@ use crate::query::planner::{Node, Question};
 /// The name of the row for all the rest.
 pub(super) const OTHER: &str = "(other)";
 
+/// Groups that have a row of their own where nobody says how many: a row is a kilobyte on its way to the
+/// screen, and the engine hands on up to a million.
+pub const GROUPS_MAX: usize = 10_000;
+
 pub(super) use board::is_other;
 
-/// Leaves the groups with a row of their own, and one group of all others, in every plan.
+/// Leaves the groups with a row of their own, and one group of all others, in every plan: how many
+/// groups there were if nobody asked for that.
 ///
 /// Percentiles do not add up, so those of the rest are asked for: of all events that no kept group
 /// has.
-pub(super) fn cut<E>(question: &Question, series: &mut [Arc<Series>], run: &mut RunShared<'_, E>) -> Result<(), E> {
-    let Some(top) = question.top else { return Ok(()) };
-    let kept = ranked(question, series, top.count as usize, top.bottom);
-    let Some(kept) = kept else { return Ok(()) };
+pub(super) fn cut<E>(question: &Question, series: &mut [Arc<Series>], run: &mut RunShared<'_, E>) -> Result<Option<usize>, E> {
+    let (count, bottom) = question.top.map_or((GROUPS_MAX, false), |top| (top.count as usize, top.bottom));
+    let groups = series.iter().map(|s| s.groups.len()).max().unwrap_or(0);
+    // Arithmetic may group its metrics by different labels, and a rule judges every group.
+    if question.top.is_none() && (groups <= count || question.only.is_none()) {
+        return Ok(None);
+    }
+    let Some(kept) = ranked(question, series, count, bottom) else { return Ok(None) };
     let names: HashSet<&Vec<Box<str>>> = kept.iter().collect();
     let quantiles = matches!(question.selects.first().map(|s| s.aggregation), Some(Aggregation::Quantile(_)));
     let rest = if quantiles {
@@ -44,7 +54,7 @@ pub(super) fn cut<E>(question: &Question, series: &mut [Arc<Series>], run: &mut 
             s.groups.push(Group { labels, ..asked.unwrap_or_else(|| sum(&others)) });
         }
     }
-    Ok(())
+    Ok(question.top.is_none().then_some(groups))
 }
 
 /// The labels of the groups that stay; `None` when all do.
@@ -67,11 +77,10 @@ fn ranked(question: &Question, series: &[Arc<Series>], count: usize, bottom: boo
 
 /// The plan for all events of no kept group, as one group.
 fn without(plan: &Plan, kept: &[Vec<Box<str>>]) -> Plan {
-    let one = |labels: &Vec<Box<str>>| {
-        let is = |(i, label): (usize, &Label)| Filter::In(*label, labels.get(i).cloned().into_iter().collect());
-        Filter::And(plan.group.iter().enumerate().map(is).collect())
+    let any = match plan.group.as_slice() {
+        [label] => Filter::In(*label, kept.concat()),
+        labels => Filter::Among(labels.to_vec(), kept.to_vec()),
     };
-    let any = Filter::Or(kept.iter().map(one).collect());
     let filter = Filter::And(vec![plan.filter.clone(), Filter::Not(Box::new(any))]);
     Plan { filter, group: Vec::new(), ..plan.clone() }
 }

@@ -104,6 +104,10 @@ fn warnings(question: &Question, answer: &Answer) -> Vec<Warning> {
     if let Some(until) = answer.store_days_until {
         warn("store_days", format!("up to {until} days are those of the store's time zone"));
     }
+    if let Some(groups) = answer.groups {
+        let kept = answer::GROUPS_MAX;
+        warn("groups", format!("the first {kept} of {groups} groups have a row, and (other) is all the rest"));
+    }
     for what in &answer.missing {
         warn("missing", format!("could not be read: {what}"));
     }

@@ -6,6 +6,7 @@
 mod advice;
 mod alerts;
 mod budgets;
+mod cardinality;
 mod channels;
 mod compact;
 mod config;

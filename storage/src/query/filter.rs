@@ -4,6 +4,10 @@
 //! simplified for the kind: what is left tells which labels and numbers must be known, and so which
 //! source can answer. Names are then judged once each: the answer is kept by the name's id.
 
+use std::collections::HashSet;
+
+use foldhash::fast::RandomState;
+
 use super::names::{LabelNames, LabelSet, Labels};
 use super::plan::{Compare, Filter, Label, NameTest};
 use crate::bucket::Measure;
@@ -55,6 +59,8 @@ enum Node {
     Or(Vec<Node>),
     Not(Box<Node>),
     Name(Label, usize),
+    /// The names of these labels together.
+    Among(Vec<Label>, usize),
     Number(Measure, Compare, u64),
 }
 
@@ -68,15 +74,21 @@ struct Leaf<'p> {
 
 #[derive(Debug)]
 enum Test<'p> {
-    In(&'p [Box<str>]),
+    In(HashSet<&'p str, RandomState>),
     Passes(&'p dyn NameTest),
+    Among(HashSet<Texts<'p>, RandomState>),
 }
+
+/// Names by [`Label`] as a number; empty where nobody asks.
+type Texts<'a> = [&'a str; Label::ALL.len()];
 
 impl Test<'_> {
     fn holds(&self, name: &str) -> bool {
         match self {
-            Self::In(list) => list.iter().any(|n| **n == *name),
+            Self::In(set) => set.contains(name),
             Self::Passes(test) => test.test(name),
+            // These are not asked name by name.
+            Self::Among(_) => false,
         }
     }
 }
@@ -97,10 +109,10 @@ impl<'p> Condition<'p> {
     /// Labels it asks for.
     pub(crate) fn labels(&self) -> LabelSet {
         let mut set = LabelSet::default();
-        self.node.visit(&mut |node| {
-            if let Node::Name(label, _) = node {
-                set = set.with(*label);
-            }
+        self.node.visit(&mut |node| match node {
+            Node::Name(label, _) => set = set.with(*label),
+            Node::Among(labels, _) => set = set.and(LabelSet::of(labels)),
+            _ => {}
         });
         set
     }
@@ -181,6 +193,16 @@ pub(crate) fn compares(value: u64, compare: Compare, with: u64) -> bool {
 }
 
 impl Leaf<'_> {
+    /// Whether the names of several labels together pass.
+    fn holds_together(&self, names: &LabelNames, labels: &[Label], ids: &Labels) -> bool {
+        let Test::Among(set) = &self.test else { return false };
+        let mut texts = Texts::default();
+        for label in labels {
+            texts[*label as usize] = names.get(ids[*label as usize]);
+        }
+        set.contains(&texts)
+    }
+
     #[inline]
     fn holds(&mut self, names: &LabelNames, id: NameId) -> bool {
         let at = id as usize;
@@ -204,7 +226,7 @@ impl Node {
         match self {
             Self::And(list) | Self::Or(list) => list.iter().for_each(|n| n.visit(each)),
             Self::Not(inner) => inner.visit(each),
-            Self::Const(_) | Self::Name(..) | Self::Number(..) => {}
+            Self::Const(_) | Self::Name(..) | Self::Among(..) | Self::Number(..) => {}
         }
     }
 
@@ -221,6 +243,7 @@ impl Node {
             Self::Or(list) => list.iter().any(|n| n.holds(leaves, names, labels, number)),
             Self::Not(inner) => !inner.holds(leaves, names, labels, number),
             Self::Name(label, leaf) => leaves[*leaf].holds(names, labels[*label as usize]),
+            Self::Among(of, leaf) => leaves[*leaf].holds_together(names, of, labels),
             Self::Number(measure, compare, with) => number(*measure).is_some_and(|v| compares(v, *compare, *with)),
         }
     }
@@ -244,7 +267,10 @@ impl Node {
             Self::Or(list) => all(list, true),
             Self::Not(inner) => inner.may_hold(leaves, names, labels, known).map(|answer| !answer),
             Self::Name(label, leaf) if known.has(*label) => Some(leaves[*leaf].holds(names, labels[*label as usize])),
-            Self::Name(..) | Self::Number(..) => None,
+            Self::Among(of, leaf) if of.iter().all(|label| known.has(*label)) => {
+                Some(leaves[*leaf].holds_together(names, of, labels))
+            }
+            Self::Name(..) | Self::Among(..) | Self::Number(..) => None,
         }
     }
 }
@@ -259,7 +285,8 @@ fn simplify<'p>(filter: &'p Filter, kind: Kind, leaves: &mut Vec<Leaf<'p>>) -> N
     };
     match filter {
         Filter::All => Node::Const(true),
-        Filter::In(label, list) => name(label, Test::In(list)),
+        Filter::In(label, list) => name(label, Test::In(list.iter().map(|n| &**n).collect())),
+        Filter::Among(labels, list) => among(labels, list, kind, leaves),
         Filter::Test(label, test) => name(label, Test::Passes(&**test)),
         Filter::Number(measure, compare, with) if kind.measures(*measure) => Node::Number(*measure, *compare, *with),
         Filter::Number(..) => Node::Const(false),
@@ -270,6 +297,22 @@ fn simplify<'p>(filter: &'p Filter, kind: Kind, leaves: &mut Vec<Leaf<'p>>) -> N
         Filter::And(list) => join(list, kind, leaves, false),
         Filter::Or(list) => join(list, kind, leaves, true),
     }
+}
+
+/// Labels that the kind cannot have are empty.
+fn among<'p>(labels: &[Label], list: &'p [Vec<Box<str>>], kind: Kind, leaves: &mut Vec<Leaf<'p>>) -> Node {
+    let texts = |one: &'p Vec<Box<str>>| {
+        let mut texts = Texts::default();
+        labels.iter().zip(one).for_each(|(label, name)| texts[*label as usize] = name);
+        texts
+    };
+    let set: HashSet<Texts<'p>, RandomState> = list.iter().map(texts).collect();
+    let asked: Vec<Label> = labels.iter().copied().filter(|label| kind.labels().has(*label)).collect();
+    if asked.is_empty() {
+        return Node::Const(set.contains(&Texts::default()));
+    }
+    leaves.push(Leaf { test: Test::Among(set), answers: Vec::new() });
+    Node::Among(asked, leaves.len() - 1)
 }
 
 /// A conjunction (`deciding` = false) or disjunction (true) without constants in it.
@@ -333,6 +376,32 @@ mod tests {
         {
             assert_eq!(condition.holds(&names, &labels(model), &|_| latency), expected, "{model} {latency:?}");
         }
+    }
+
+    #[test]
+    fn several_labels_are_judged_together() {
+        let pairs = [("a", "x"), ("b", "")].map(|(p, u)| vec![p.into(), u.into()]).to_vec();
+        let filter = Filter::Among(vec![Label::Provider, Label::User], pairs);
+        let mut names = LabelNames::new();
+        let mut labels = |provider, user| {
+            let mut labels = Labels::default();
+            labels[Label::Provider as usize] = names.intern(provider);
+            labels[Label::User as usize] = names.intern(user);
+            labels
+        };
+        let cases = [("a", "x", true), ("a", "", false), ("b", "", true), ("b", "x", false), ("c", "x", false)];
+        let cases = cases.map(|(p, u, holds)| (labels(p, u), holds));
+        let mut condition = Condition::new(&filter, Kind::Request);
+        assert_eq!(condition.labels(), LabelSet::of(&[Label::Provider, Label::User]));
+        for (labels, holds) in cases {
+            assert_eq!(condition.holds(&names, &labels, &|_| None), holds);
+            assert!(condition.may_hold(&names, &labels, LabelSet::of(&[Label::Provider])));
+            assert_eq!(condition.may_hold(&names, &labels, condition.labels()), holds);
+        }
+        // What a kind cannot have is empty.
+        let status = |name: &str| Filter::Among(vec![Label::Status], vec![vec![name.into()]]);
+        assert!(Condition::new(&status("ok"), Kind::Cache).is_never());
+        assert!(!Condition::new(&status(""), Kind::Cache).is_never());
     }
 
     #[test]

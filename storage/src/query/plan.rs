@@ -11,9 +11,9 @@ use crate::time::{TimeRange, Zone};
 pub const STEPS_MAX: usize = 10_000;
 /// Most (group, step) cells an answer may have.
 pub const CELLS_MAX: usize = 1_000_000;
-/// Most memory that the numbers of an answer may take: a million cells with one measure and one
-/// quantile, fewer with more.
-pub const ANSWER_BYTES_MAX: usize = 512 << 20;
+/// Most memory that the numbers of an answer may take: a million cells with two measures (what users
+/// cost and how many tokens they took), fewer with more.
+pub const ANSWER_BYTES_MAX: usize = 520 << 20;
 
 /// A question to the store.
 #[derive(Clone, Debug)]
@@ -165,6 +165,8 @@ pub enum Filter {
     Not(Box<Filter>),
     /// The label is one of these.
     In(Label, Vec<Box<str>>),
+    /// The labels together are one of these; each has as many names as there are labels.
+    Among(Vec<Label>, Vec<Vec<Box<str>>>),
     /// The label passes a test (a regular expression); asked once a distinct name.
     Test(Label, Arc<dyn NameTest>),
     /// The event has the number and it compares so. Raw events only.

@@ -71,6 +71,9 @@ fn matches(e: &Event, filter: &Filter) -> bool {
         Filter::Or(list) => list.iter().any(|f| matches(e, f)),
         Filter::Not(inner) => !matches(e, inner),
         Filter::In(l, list) => list.iter().any(|n| **n == *label(e, *l)),
+        Filter::Among(labels, list) => {
+            list.iter().any(|names| labels.iter().zip(names).all(|(l, name)| **name == *label(e, *l)))
+        }
         Filter::Test(l, test) => test.test(label(e, *l)),
         Filter::Number(measure, compare, with) => number(e, *measure).is_some_and(|v| match compare {
             Compare::Equal => v == *with,
@@ -180,6 +183,7 @@ impl Expected<'_> {
                 Filter::And(list) | Filter::Or(list) => list.iter().any(asks),
                 Filter::Not(inner) => asks(inner),
                 Filter::In(label, _) | Filter::Test(label, _) => *label == Label::Error,
+                Filter::Among(labels, _) => labels.contains(&Label::Error),
             }
         }
         asks(&self.plan.filter) || self.plan.group.contains(&Label::Error)

@@ -246,6 +246,10 @@ fn filter() -> impl Strategy<Value = Filter> {
         4 => (select(vec![Label::Provider, Label::Model, Label::Status]), prop::collection::vec(names(), 1..4))
             .prop_map(|(label, list)| Filter::In(label, list)),
         3 => (label(), prop::collection::vec(names(), 1..5)).prop_map(|(label, list)| Filter::In(label, list)),
+        1 => prop::collection::vec((names(), names()), 1..4).prop_map(|list| {
+            let list = list.into_iter().map(|(provider, model)| vec![provider, model]).collect();
+            Filter::Among(vec![Label::Provider, Label::Model], list)
+        }),
         1 => (label(), select(vec!["o", "i", "e"])).prop_map(|(l, part)| Filter::Test(l, Arc::new(Contains(part)))),
         1 => (measure(), compare, value()).prop_map(|(m, c, v)| Filter::Number(m, c, v)),
     ];

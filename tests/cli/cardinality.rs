@@ -1,0 +1,83 @@
+//! More names than anybody reads: memory stays within bounds, sums stay exact, and the user is told.
+
+use std::fmt::Write;
+use std::process::Stdio;
+
+use crate::world::World;
+
+/// Most memory a command that reads may take, and one that records, in KiB.
+const READER_KIB_MAX: i64 = 500 << 10;
+const RECORDER_KIB_MAX: i64 = 64 << 10;
+
+/// An event a user, whose number is also the latency in ms.
+fn events(count: u64, models: u64, providers: u64) -> String {
+    let mut text = String::new();
+    for n in 0..count {
+        let (ts, model) = (1_763_319_000_000 + n, n % models);
+        writeln!(
+            text,
+            r#"{{"ts":{ts},"provider":"p{}","model":"m{model}","user":"user-{n}","latency_ms":{n},"cost_usd":0.000001}}"#,
+            model % providers
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[test]
+fn groups_beyond_ten_thousand_are_gathered_and_nothing_is_lost() {
+    let world = World::new();
+    assert_eq!(world.feed("import ndjson - --quiet", events(12_000, 300, 40).as_bytes()).code, Some(0));
+    for (query, rest) in [
+        ("metrics requests --by user --json", 2000.0),
+        // The slowest 10,000 have a row, so the rest are those below 2 s.
+        ("metrics latency --by user --agg max --json", 1999.0),
+        ("metrics latency --by user --agg p50 --json", 999.0),
+        ("metrics latency --by user,model --agg p50 --json", 999.0),
+    ] {
+        let done = world.run(query);
+        let json = done.json();
+        let rows = json["data"].as_array().unwrap();
+        assert_eq!(rows.len(), 10_001, "{query}");
+        let counted: u64 = rows.iter().map(|row| row["count"].as_u64().unwrap()).sum();
+        assert_eq!(counted, 12_000, "{query}");
+        let last = rows.last().unwrap();
+        assert_eq!(last["labels"]["user"], "(other)", "{query}");
+        let value = last["value"].as_f64().unwrap();
+        assert!((value - rest).abs() <= rest / 1000.0, "{query}: {last}");
+        assert_eq!(json["warnings"][0]["code"], "groups", "{query}");
+    }
+    let told = world.run("metrics requests --by user --format csv").err;
+    assert_eq!(told, "warning: the first 10000 of 12000 groups have a row, and (other) is all the rest\n");
+    let json = world.run("costs --by user --json").json();
+    let costs: f64 = json["groups"].as_array().unwrap().iter().map(|row| row["cost_usd"].as_f64().unwrap()).sum();
+    assert!((costs - 0.012).abs() < 1e-9, "{costs}");
+    assert_eq!(json["total_usd"].as_f64(), Some(0.012));
+}
+
+/// Runs a command to its end: its exit code and the most memory it took, in KiB.
+fn measured(world: &World, args: &[&str], input: Option<&str>) -> (i32, i64) {
+    let stdin = input.map_or_else(Stdio::null, |name| std::fs::File::open(world.path(name)).unwrap().into());
+    #[expect(clippy::zombie_processes, reason = "wait4 is what waits for it")]
+    let child = world.command(args).stdin(stdin).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut status = 0;
+    // SAFETY: all-zero bytes are a valid `rusage`.
+    let mut used: libc::rusage = unsafe { std::mem::zeroed() };
+    let pid = libc::pid_t::try_from(child.id()).unwrap();
+    // SAFETY: pointers to locals of the right types, and a child of ours that nobody else waits for.
+    assert_eq!(unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut used) }, pid);
+    assert!(libc::WIFEXITED(status), "{args:?}: {status}");
+    (libc::WEXITSTATUS(status), used.ru_maxrss)
+}
+
+#[test]
+fn memory_does_not_grow_with_the_number_of_names() {
+    let world = World::new();
+    world.write("events", &events(100_000, 10_000, 1000));
+    let (code, kib) = measured(&world, &["monitor", "record", "--quiet"], Some("events"));
+    assert!(code == 0 && kib < RECORDER_KIB_MAX, "record: exit {code}, {kib} KiB");
+    for args in [&["monitor", "status"][..], &["monitor", "status", "--verbose", "--json"], &["monitor", "costs"]] {
+        let (code, kib) = measured(&world, args, None);
+        assert!(code == 0 && kib < READER_KIB_MAX, "{args:?}: exit {code}, {kib} KiB");
+    }
+}
