@@ -22,12 +22,14 @@ use clap::error::ErrorKind;
 use serde::Serialize;
 
 use crate::error::{Failure, Kind, escaped, exit};
+use crate::words::is_hidden;
 use args::Command;
 use context::Context;
 
 /// Runs the process: the whole program but for `main` itself.
 pub fn main() -> ExitCode {
     panic::install();
+    ax_storage::fs::outlive_file_size_limit();
     let args: Vec<OsString> = std::env::args_os().collect();
     // The hook has said what there is to say.
     ExitCode::from(std::panic::catch_unwind(|| run(&args)).unwrap_or(exit::RUNTIME))
@@ -100,11 +102,33 @@ pub(crate) fn explain_usage(error: &clap::Error, json: bool) -> u8 {
     if json && !help {
         return report(&usage_failure(error), true);
     }
-    match error.print() {
+    let text = without_colours(&error.render().ansi().to_string());
+    let is_misleading = text.chars().any(|c| c != '\n' && is_hidden(c));
+    let printed = if is_misleading { print_escaped(&text) } else { error.print() };
+    match printed {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => exit::RUNTIME,
         _ if help => 0,
         _ => exit::USAGE,
     }
+}
+
+/// What is wrong with an argument that would command the terminal: clap repeats it as it is.
+fn print_escaped(text: &str) -> std::io::Result<()> {
+    let lines: Vec<String> = text.trim_end().split('\n').map(escaped).collect();
+    writeln!(std::io::stderr(), "{}", lines.join("\n"))
+}
+
+/// Text without the colours and styles in it.
+fn without_colours(text: &str) -> String {
+    let mut parts = text.split("\u{1b}[");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.trim_start_matches(|c: char| c.is_ascii_digit() || c == ';').strip_prefix('m') {
+            Some(rest) => out += rest,
+            None => out.extend(["\u{1b}[", part]),
+        }
+    }
+    out
 }
 
 /// clap's message as one sentence, and its tip as the hint.

@@ -12,6 +12,7 @@ mod compact;
 mod config;
 mod costs;
 mod demo;
+mod escapes;
 mod forecast;
 mod golden;
 mod help;

@@ -10,14 +10,14 @@ use crate::receiver::Receiver;
 use crate::world::World;
 
 /// A service that runs, and what it has printed so far.
-struct Service {
+pub(crate) struct Service {
     child: Child,
-    out: Printed,
+    pub(crate) out: Printed,
     err: Printed,
 }
 
 /// What came through a pipe so far, read in a thread.
-struct Printed {
+pub(crate) struct Printed {
     text: Arc<Mutex<String>>,
     reader: JoinHandle<()>,
 }
@@ -35,7 +35,7 @@ impl Printed {
         Self { text, reader }
     }
 
-    fn has(&self, part: &str) -> bool {
+    pub(crate) fn has(&self, part: &str) -> bool {
         self.text.lock().unwrap().contains(part)
     }
 
@@ -48,7 +48,7 @@ impl Printed {
 
 impl Service {
     /// Starts it and waits until it says that it works, which it does once it listens to signals.
-    fn start(world: &World) -> Self {
+    pub(crate) fn start(world: &World) -> Self {
         let service = Self::spawn(world, &[]);
         wait_until("a beginning", || service.err.has("Upkeep of "));
         service
@@ -76,7 +76,7 @@ impl Service {
     }
 
     /// Ends it with SIGTERM: what it printed, and what it said beside that.
-    fn output(mut self) -> (String, String) {
+    pub(crate) fn output(mut self) -> (String, String) {
         assert_eq!(self.end("-TERM").0, Some(0));
         (self.out.all(), self.err.all())
     }
@@ -117,7 +117,7 @@ fn webhook(receiver: &Receiver) -> String {
 }
 
 #[expect(clippy::disallowed_methods, reason = "a deadline of the test's own")]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {
         assert!(start.elapsed() < Duration::from_secs(20), "waited in vain: {what}");

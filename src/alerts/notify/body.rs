@@ -9,19 +9,20 @@ use super::message::{Item, Message};
 use super::text;
 use crate::alerts::{Notification, Severity, Told};
 use crate::metric::Number;
+use crate::words::visible_json;
 
 /// Longest text of a chat message: Discord refuses 2,000 characters, Slack cuts at 40,000.
 const CHAT_CHARS_MAX: usize = 1_900;
 /// How Alertmanager writes an end that is not there yet.
 const NO_END: &str = "0001-01-01T00:00:00Z";
 
-/// The body of a webhook, or of a command's stdin.
+/// The body of a webhook, or of a command's stdin. Receivers print it into logs, so nothing in it is hidden.
 pub fn body(message: &Message, format: Format) -> String {
-    match format {
+    visible_json(match format {
         Format::Alertmanager => alertmanager(message),
         Format::Slack => slack(message).to_string(),
         Format::Discord => discord(message).to_string(),
-    }
+    })
 }
 
 /// A message as Alertmanager 4 sends it.
