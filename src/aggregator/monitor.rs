@@ -108,7 +108,10 @@ impl Monitor {
         let theirs = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("ax-monitor".into())
-            .spawn(move || run(&store, &options, &theirs))
+            .spawn(move || {
+                ax_storage::fs::outlive_file_size_limit();
+                run(&store, &options, &theirs);
+            })
             .map_err(|cause| OpenError::Io { path: dir.display().to_string(), cause })?;
         Ok(Self { shared, thread: Some(thread) })
     }

@@ -1,9 +1,12 @@
 //! Ctrl-C and SIGTERM for commands that must tidy up first. Every other command simply dies of them.
 
+use std::io;
+use std::os::unix::net::UnixStream;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::error::exit;
@@ -15,8 +18,7 @@ use crate::error::exit;
 pub(crate) fn on_interrupt(tidy: impl FnOnce() -> Duration + Send + 'static) {
     let (ready, wait) = mpsc::channel();
     let watcher = thread::Builder::new().name("signals".to_owned()).spawn(move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        if let Ok(runtime) = runtime
+        if let Ok(runtime) = runtime()
             && let Some(code) = runtime.block_on(watch(ready, tidy))
         {
             std::process::exit(code.into());
@@ -26,6 +28,17 @@ pub(crate) fn on_interrupt(tidy: impl FnOnce() -> Duration + Send + 'static) {
         // Not before the handlers are in place; an error means that there will be none.
         let _ = wait.recv();
     }
+}
+
+/// What waits for signals.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn runtime() -> io::Result<Runtime> {
+    // Where no file handles are left for its pipe of signals, tokio panics. It needs fewer than these.
+    let room = [UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?, UnixStream::pair()?];
+    drop(room);
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 /// Waits for the signal and the end of its grace: the exit code that belongs to it.

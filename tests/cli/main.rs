@@ -14,6 +14,7 @@ mod costs;
 mod demo;
 mod escapes;
 mod forecast;
+mod full_disk;
 mod golden;
 mod help;
 mod hostile;
@@ -21,7 +22,6 @@ mod imports;
 mod output;
 mod planted;
 mod prices;
-#[cfg(target_os = "linux")]
 mod pty;
 mod queries;
 mod receiver;

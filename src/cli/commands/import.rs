@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ax_storage::raw::SealError;
 use ax_storage::row::Batch;
 use ax_storage::time::Zone;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -135,6 +136,9 @@ fn explain(error: ImportError) -> Failure {
         ImportError::Store(cause) => match cause.downcast::<ax_storage::import::ImportError>() {
             Ok(error) => match *error {
                 ax_storage::import::ImportError::Database(error) => error.into(),
+                ax_storage::import::ImportError::Seal(SealError::Io { file, cause }) => {
+                    Failure::io("write", file, &cause)
+                }
                 other => Failure::new(Kind::Io, other),
             },
             Err(cause) => Failure::new(Kind::Io, cause),

@@ -111,7 +111,10 @@ impl Store {
         }
         batch.rows.sort_by_key(|row| row.ts);
         let sources = || Sources { journals: journals.clone(), ..Sources::default() };
-        let sealed = seal_days(self, &batch, raw_from, sources).map_err(|e| TickError::Seal(e.to_string()))?;
+        let sealed = seal_days(self, &batch, raw_from, sources).map_err(|e| match e {
+            SealError::Io { file, cause } => TickError::Io { path: file, cause },
+            other => TickError::Seal(other.to_string()),
+        })?;
         self.db().write(|transaction| {
             let mut manifest = ManifestWriter::open(self.db(), transaction)?;
             let known = manifest.load()?;

@@ -4,7 +4,8 @@ mod flags;
 mod lines;
 
 use std::collections::BTreeMap;
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -82,7 +83,7 @@ pub(crate) fn run(args: &RecordArgs, context: &Context) -> Result<u8> {
             context.print(&tally.summary())?;
         }
         if !dropped.is_empty() {
-            context.complain(&lost(&dropped));
+            context.complain(&lost(&dropped, &context.store_dir()?));
         }
     }
     Ok(match code {
@@ -127,7 +128,7 @@ fn stream(parser: &LineParser, collector: &Collector, tally: &mut Tally, context
             let dropped = collector.health().dropped_by_reason;
             told = !dropped.is_empty();
             if told && !context.json() {
-                context.complain(&lost(&dropped));
+                context.complain(&lost(&dropped, &context.store_dir()?));
             }
         }
     }
@@ -135,14 +136,26 @@ fn stream(parser: &LineParser, collector: &Collector, tally: &mut Tally, context
 }
 
 /// Events that the medium refused.
-fn lost(dropped: &[(DropReason, u64)]) -> Failure {
+fn lost(dropped: &[(DropReason, u64)], store: &Path) -> Failure {
     let total: u64 = dropped.iter().map(|(_, n)| n).sum();
     let reasons: Vec<String> = dropped.iter().map(|(reason, _)| reason.name().replace('_', " ")).collect();
-    let failure =
-        Failure::new(Kind::Io, format!("{} could not be recorded: {}", counted(total, "event"), reasons.join(", ")));
-    match advice(&std::io::Error::from(std::io::ErrorKind::StorageFull)) {
-        Some(hint) if dropped.iter().any(|(reason, _)| *reason == DropReason::DiskFull) => failure.hint(hint),
-        _ => failure,
+    let (events, store, reasons) = (counted(total, "event"), store.display(), reasons.join(", "));
+    let failure = Failure::new(Kind::Io, format!("{events} could not be recorded in {store}: {reasons}"));
+    match dropped.iter().find_map(|(reason, _)| advice(&cause(*reason)?)) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// What the system says for such a reason.
+fn cause(reason: DropReason) -> Option<io::Error> {
+    match reason {
+        DropReason::DiskFull => Some(io::ErrorKind::StorageFull.into()),
+        DropReason::FileLimit => Some(io::ErrorKind::FileTooLarge.into()),
+        DropReason::NoHandles => Some(io::Error::from_raw_os_error(crate::error::EMFILE)),
+        // Not writable, for this user or at all.
+        DropReason::ReadOnly => Some(io::ErrorKind::PermissionDenied.into()),
+        _ => None,
     }
 }
 

@@ -17,7 +17,7 @@ use crate::aggregator::{self, Pass, When};
 use crate::alerts::notify::{self, Courier};
 use crate::cli::commands::tick::{TickView, did_nothing, sentence};
 use crate::cli::context::Context;
-use crate::cli::interrupt::Signals;
+use crate::cli::interrupt::{self, Signals};
 use crate::error::{Failure, Kind, Result, escaped, exit};
 use log::Log;
 use settings::{Settings, Stamp};
@@ -34,10 +34,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// Does the upkeep.
 pub(crate) fn run(context: &Context) -> Result<u8> {
     let store = context.writable_store()?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Failure::io("start", "the service", &e))?;
+    let runtime = interrupt::runtime().map_err(|e| Failure::io("start", "the service", &e))?;
     let done = runtime.block_on(serve(context, &store));
     runtime.shutdown_timeout(PATIENCE);
     done
