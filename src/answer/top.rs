@@ -27,7 +27,11 @@ pub(super) use board::is_other;
 ///
 /// Percentiles do not add up, so those of the rest are asked for: of all events that no kept group
 /// has.
-pub(super) fn cut<E>(question: &Question, series: &mut [Arc<Series>], run: &mut RunShared<'_, E>) -> Result<Option<usize>, E> {
+pub(super) fn cut<E>(
+    question: &Question,
+    series: &mut [Arc<Series>],
+    run: &mut RunShared<'_, E>,
+) -> Result<Option<usize>, E> {
     let (count, bottom) = question.top.map_or((GROUPS_MAX, false), |top| (top.count as usize, top.bottom));
     let groups = series.iter().map(|s| s.groups.len()).max().unwrap_or(0);
     // Arithmetic may group its metrics by different labels, and a rule judges every group.
