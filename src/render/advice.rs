@@ -53,11 +53,7 @@ fn block(place: usize, advice: &Advice, over: u32, style: &Style) -> String {
         Kind::Growth { .. } => format!("{month} a month more"),
         _ => format!("saves {month} a month"),
     };
-    let mut title = format!("{place:>2}  {}", what(advice, style));
-    let room = style.drawn().saturating_sub(text::width(&saving) + 2);
-    if text::width(&title) > room && room > 30 {
-        title = text::clip(&title, room, style);
-    }
+    let title = format!("{place:>2}  {}", what(advice, style));
     let mut out = edges((Role::Title, &title), (Role::Good, &saving), style);
     let mut lines = basis(advice, over, style);
     let sure = match advice.sure {
