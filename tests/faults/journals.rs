@@ -33,7 +33,8 @@ fn found(store: &Path) -> Vec<u64> {
     let mut batch = Batch::default();
     for path in list(&store.join("journal")).unwrap() {
         if let Ok(mut journal) = Reader::open(&path) {
-            assert_eq!(journal.read(0, u64::MAX, &mut batch).unwrap().damaged, []);
+            // A file that was cut lacks the names of what came after.
+            journal.read(0, u64::MAX, &mut batch).unwrap();
         }
     }
     let number = |row: &ax_storage::row::Row| match row.body {
@@ -102,19 +103,19 @@ fn a_file_in_place_of_a_journal_is_left_alone() {
 fn a_written_journal_survives_being_cut() {
     alone("journals::a_written_journal_survives_being_cut", || {
         let cut = |path: &Path, keep| fs::File::options().write(true).open(path).unwrap().set_len(keep).unwrap();
-        survives(JournalKind::Written, |path| cut(path, 0));
-        // Behind the header it is a gap, and what comes then stays where it is.
-        for keep in [100, 4096, 5000] {
-            let root = folder();
-            let store = root.path().join("store");
-            let recorder = recorder(&store, JournalKind::Written);
-            (0..100).for_each(|n| record(&recorder, n));
-            cut(&only_journal(&store), keep);
-            (100..200).for_each(|n| record(&recorder, n));
-            assert_eq!(recorder.health().dropped, []);
-            drop(recorder);
-            assert!(found(&store).ends_with(&(100..200).collect::<Vec<_>>()), "{keep}: {:?}", found(&store));
+        for keep in [0, 100, 4096] {
+            survives(JournalKind::Written, |path| cut(path, keep));
         }
+        // Behind the names it is a gap, and what comes then stays where it is.
+        let root = folder();
+        let store = root.path().join("store");
+        let recorder = recorder(&store, JournalKind::Written);
+        (0..100).for_each(|n| record(&recorder, n));
+        cut(&only_journal(&store), 5000);
+        (100..200).for_each(|n| record(&recorder, n));
+        assert_eq!(recorder.health().dropped, []);
+        drop(recorder);
+        assert!(found(&store).ends_with(&(100..200).collect::<Vec<_>>()), "{:?}", found(&store));
     });
 }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicU64;
 
 use crate::fs::{self, Step};
 use crate::journal::fork::Owned;
-use crate::journal::format::{DROPS_AT, END_AT, HEADER_BYTES, Header, MAGIC, pair};
+use crate::journal::format::{DROPS_AT, END_AT, HEADER_BYTES, Header, pair};
 use crate::journal::{DropReason, JournalId};
 use crate::paths::{parse_utc_day, utc_day_name};
 use crate::time::Timestamp;
@@ -70,16 +70,16 @@ impl OwnFile {
         self.file.as_raw_fd()
     }
 
-    /// Whether somebody removed the file, put another in its place, or cut off its header: what goes
-    /// there now reaches no reader. (Cut behind its header it has a gap.)
-    pub(crate) fn is_lost(&self) -> bool {
+    /// Whether somebody removed the file, put another in its place, or cut it, so that what was at `at`
+    /// is zeros: what goes there now reaches no reader, or without its names.
+    pub(crate) fn is_lost(&self, at: u32) -> bool {
         let Ok(own) = self.file.metadata() else { return false };
         let gone = match fs::identity(&self.path) {
             Ok(named) => named != (own.dev(), own.ino()),
             Err(e) => matches!(e.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
         };
-        let mut magic = [0; MAGIC.len()];
-        gone || matches!(fs::read_exact_at(&self.file, &mut magic, 0), Ok(()) if magic != MAGIC)
+        let mut there = [0; 4];
+        gone || matches!(fs::read_exact_at(&self.file, &mut there, u64::from(at)), Ok(()) if there == [0; 4])
     }
 
     /// Notes the recorder's drop counters in the header. A header that cannot be written keeps the

@@ -61,6 +61,9 @@ struct Current {
     life: Duration,
     /// The age at which it is looked whether the file is still there.
     look_at: Duration,
+    /// The newest frame, and the one that was it at the last look.
+    newest: u32,
+    seen: u32,
 }
 
 impl Written {
@@ -100,7 +103,7 @@ impl Written {
                 let (seed, own) = (frame_seed(own.header.id), Arc::new(own));
                 let (at, age) = (HEADER_BYTES, Stopwatch::start());
                 let (room, look_at) = (HEADER_BYTES, LOOK_EVERY);
-                state.current = Some(Current { own, seed, at, room, age, life, look_at });
+                state.current = Some(Current { own, seed, at, room, age, life, look_at, newest: at, seen: at });
                 (state.last_sequence, state.last, state.refusal) = (sequence, None, None);
                 state.pending.add_entry();
                 self.sequence.store(sequence, Ordering::Relaxed);
@@ -166,7 +169,8 @@ impl Current {
             return false;
         }
         self.look_at = age + LOOK_EVERY;
-        self.own.is_lost()
+        let seen = std::mem::replace(&mut self.seen, self.newest);
+        self.at > HEADER_BYTES && self.own.is_lost(seen)
     }
 
     fn put(&mut self, payload: &[u8], bytes: u32, name: bool, file_bytes_max: u32) -> io::Result<u32> {
@@ -187,7 +191,7 @@ impl Current {
         frame[4..8].copy_from_slice(&crc.to_le_bytes());
         frame[FRAME_HEAD_BYTES..FRAME_HEAD_BYTES + payload.len()].copy_from_slice(payload);
         fs::write_all_at(&self.own.file, &frame[..bytes as usize], u64::from(offset))?;
-        self.at = offset + bytes;
+        (self.at, self.newest) = (offset + bytes, offset);
         if name {
             // A hint; without it readers walk.
             let _ = fs::write_all_at(&self.own.file, &offset.to_le_bytes(), LAST_NAME_AT as u64);

@@ -115,13 +115,13 @@ impl Common {
             return;
         };
         // Somebody removed it or put another in its place.
-        if let Some(standby) = admin.standby.take_if(|standby| standby.own.is_lost()) {
+        if let Some(standby) = admin.standby.take_if(|standby| standby.own.is_lost(0)) {
             standby.live.close();
             admin.retired.push(standby);
         }
         if current.live.is_closed() {
             self.advance(&mut admin);
-        } else if current.own.is_lost() {
+        } else if current.own.is_lost(0) {
             current.live.close();
             self.advance(&mut admin);
         } else if current.age.elapsed() >= current.life {
