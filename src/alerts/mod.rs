@@ -15,10 +15,10 @@ mod minutes;
 pub mod notify;
 mod replay;
 mod rule;
-#[cfg(test)]
-mod simulated;
 mod state;
 pub mod table;
+#[cfg(test)]
+mod tests;
 mod why;
 
 use bincode::{Decode, Encode};

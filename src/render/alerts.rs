@@ -104,12 +104,12 @@ pub fn alerts(view: &AlertsView, style: &Style) -> String {
         ),
         _ => format!("{} rule{}: {on} on, {off} off", on + off, if on + off == 1 { "" } else { "s" }),
     };
-    let mut facts = vec![rules];
-    for (i, channel) in view.channels.iter().enumerate() {
-        let told = channels::brief(channel, &view.zone, style);
-        facts.push(if i == 0 { format!("channels: {told}") } else { told });
+    let mut told: Vec<String> = view.channels.iter().map(|c| channels::brief(c, &view.zone, style)).collect();
+    if let Some(first) = told.first_mut() {
+        *first = format!("channels: {first}");
+        told = vec![text::flow(&told, style.dot(), 2, style)];
     }
-    out + "\n" + &text::flow(&facts, style.dot(), 2, style)
+    out + "\n" + &text::flow(&[rules], "", 0, style) + &told.concat()
 }
 
 fn headline(view: &AlertsView, style: &Style) -> String {

@@ -1,8 +1,8 @@
 //! Figures with their units, as short as they can be without hiding what matters.
 
+use crate::alerts::duration;
 use crate::dashboard::{Value, ValueUnit};
 use crate::metric::{Money, Number, Unit};
-use crate::query;
 
 use super::Style;
 
@@ -172,7 +172,7 @@ pub(super) fn written(value: Number, unit: &ValueUnit) -> String {
     let size = v.abs();
     match unit {
         _ if size >= WHOLE_MAX => in_unit(v, unit),
-        ValueUnit::Of(Unit::Time) if size >= 120_000.0 && v.fract() == 0.0 => query::duration_text(nanos(v)),
+        ValueUnit::Of(Unit::Time) if size >= 120_000.0 && v.fract() == 0.0 => duration(milliseconds(v)),
         ValueUnit::Of(Unit::Time) if size >= 1000.0 => format!("{} s", plain(v / 1e3, 9)),
         ValueUnit::Of(Unit::Time) => format!("{} ms", plain(v, 6)),
         ValueUnit::Of(Unit::Money) => format!("{}${}", if v < 0.0 { "-" } else { "" }, plain(size, 9)),
@@ -187,14 +187,9 @@ pub(super) fn written(value: Number, unit: &ValueUnit) -> String {
     }
 }
 
-/// Milliseconds as nanoseconds.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "of less than 31,000 years; else saturates"
-)]
-fn nanos(ms: f64) -> u64 {
-    (ms.abs() * 1e6) as u64
+/// Whole milliseconds without their sign.
+fn milliseconds(ms: f64) -> u64 {
+    u64::try_from(whole(ms.abs())).unwrap_or(u64::MAX)
 }
 
 /// The nearest whole number of a float that is not negative.

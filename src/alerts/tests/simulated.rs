@@ -12,9 +12,9 @@ use ax_storage::query::{QueryError, steps_of};
 use ax_storage::time::{DAY_MS, MINUTE_MS, TimeRange, Timestamp, Zone};
 use jiff::civil::Weekday;
 
-use super::judge::{Ready, Surroundings};
-use super::table::States;
-use super::{Fired, Rule, replay};
+use crate::alerts::judge::{Ready, Surroundings};
+use crate::alerts::table::States;
+use crate::alerts::{Fired, Rule, replay};
 use crate::query::planner::Nothing;
 
 /// Monday 2025-11-03T00:00Z.

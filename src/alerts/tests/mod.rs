@@ -1,0 +1,3 @@
+//! Tests of the judgement as a whole.
+
+mod simulated;
