@@ -97,19 +97,19 @@ pub fn alerts(view: &AlertsView, style: &Style) -> String {
     }
     let (on, off) = view.rules;
     let rules = match (on, off) {
-        (0, 0) => format!(
-            "No rules yet. {} alerts create makes one, {} alerts test tries one.",
-            style.command(),
-            style.command()
-        ),
-        _ => format!("{} rule{}: {on} on, {off} off", on + off, if on + off == 1 { "" } else { "s" }),
+        (0, 0) => vec![
+            "No rules yet.".to_owned(),
+            format!("{} alerts create makes one,", style.command()),
+            format!("{} alerts test tries one.", style.command()),
+        ],
+        _ => vec![format!("{} rule{}: {on} on, {off} off", on + off, if on + off == 1 { "" } else { "s" })],
     };
     let mut told: Vec<String> = view.channels.iter().map(|c| channels::brief(c, &view.zone, style)).collect();
     if let Some(first) = told.first_mut() {
         *first = format!("channels: {first}");
         told = vec![text::flow(&told, style.dot(), 2, style)];
     }
-    out + "\n" + &text::flow(&[rules], "", 0, style) + &told.concat()
+    out + "\n" + &text::flow(&rules, " ", 0, style) + &told.concat()
 }
 
 fn headline(view: &AlertsView, style: &Style) -> String {
