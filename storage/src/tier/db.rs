@@ -20,6 +20,7 @@ use redb::{
 };
 
 use super::backend::Checked;
+use super::overlay::Unwritten;
 use super::pages::{AtBadPage, BadPage, Pages};
 use super::schema::{META, META_UUID, META_VERSION};
 use crate::clock::Stopwatch;
@@ -95,6 +96,25 @@ pub enum Rewrite {
     NotWorthIt,
     /// Another process was writing: it was left as it is.
     Busy,
+}
+
+/// A killed writer may have left a commit that does not count, newer than the one that does. Another
+/// one takes its place, so that in a closed file the last commit is the one that counts.
+fn repair(database: Database, pages: &Pages) -> Result<Database, DatabaseError> {
+    if pages.overtaken() {
+        let failed = |e: redb::Error| match e {
+            redb::Error::Io(cause) => StorageError::Io(cause),
+            other => StorageError::Corrupted(other.to_string()),
+        };
+        let mut transaction = database.begin_write().map_err(|e| failed(e.into()))?;
+        transaction.set_quick_repair(true);
+        transaction.commit().map_err(|e| failed(e.into()))?;
+    }
+    Ok(database)
+}
+
+fn has_no_room(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 /// A copy takes the place of the database when it has at most so much of its size.
@@ -389,10 +409,13 @@ impl Db {
 
     fn open_read_only(&self, pages: &Arc<Pages>) -> Result<ReadOnlyDatabase, DbError> {
         self.patiently(|| match self.open_file_read_only(pages) {
-            Err(DatabaseError::RepairAborted) => {
-                self.open_file()?.close()?;
-                self.open_file_read_only(pages)
-            }
+            Err(DatabaseError::RepairAborted) => match self.open_file().and_then(Database::close) {
+                Ok(()) => self.open_file_read_only(pages),
+                Err(DatabaseError::Storage(StorageError::Io(cause))) if has_no_room(&cause) => {
+                    self.open_repaired_in_memory(pages)
+                }
+                Err(other) => Err(other),
+            },
             result => result,
         })
     }
@@ -404,23 +427,21 @@ impl Db {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty").into());
         }
         let pages = Arc::new(Pages::new(AtBadPage::Refuse));
-        let database = Self::builder().create_with_backend(Checked::over(file, &pages)?)?;
-        if pages.unclean() {
-            // A killed writer may have left a commit that does not count, newer than the one that does.
-            // This one takes its place, so that in a closed file the last commit is the one that counts.
-            let failed = |e: redb::Error| match e {
-                redb::Error::Io(cause) => StorageError::Io(cause),
-                other => StorageError::Corrupted(other.to_string()),
-            };
-            let mut transaction = database.begin_write().map_err(|e| failed(e.into()))?;
-            transaction.set_quick_repair(true);
-            transaction.commit().map_err(|e| failed(e.into()))?;
-        }
-        Ok(database)
+        repair(Self::builder().create_with_backend(Checked::over(file, &pages)?)?, &pages)
     }
 
     fn open_file_read_only(&self, pages: &Arc<Pages>) -> Result<ReadOnlyDatabase, DatabaseError> {
         Self::builder().open_read_only_with_backend(Checked::over(fs::open_read(&self.path)?, pages)?)
+    }
+
+    /// What a repair would make of the file, without writing to it.
+    fn open_repaired_in_memory(&self, pages: &Arc<Pages>) -> Result<ReadOnlyDatabase, DatabaseError> {
+        let checked = |pages| Checked::over(fs::open_write(&self.path)?, pages);
+        let first = Arc::new(Pages::new(AtBadPage::Refuse));
+        let repaired = Unwritten::over(fs::open_read(&self.path)?, checked(&first)?, &first)?;
+        let again = repaired.again(checked(pages)?, pages);
+        repair(Self::builder().create_with_backend(repaired)?, &first)?.close()?;
+        Self::builder().open_read_only_with_backend(again)
     }
 
     /// Waits with growing pauses while another process has the file.

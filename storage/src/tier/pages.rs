@@ -74,8 +74,8 @@ pub(super) struct Pages {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Whether the last writer had not closed the file when it was first read.
-    unclean: Option<bool>,
+    /// Whether the header, when it was first read, had a newer commit than the one that counts.
+    overtaken: Option<bool>,
     geometry: Geometry,
     /// By offset in the file.
     expected: HashMap<u64, Expected, RandomState>,
@@ -157,9 +157,10 @@ impl Pages {
         if of_rows && self.at_bad_page == AtBadPage::NoteRows { Ok(()) } else { Err(bad) }
     }
 
-    /// Whether the last writer did not come to close the file, or is still at it.
-    pub(super) fn unclean(&self) -> bool {
-        self.state().unclean.unwrap_or(true)
+    /// Whether there was a newer commit than the one that counts, when the file was opened: a writer that
+    /// was killed leaves it.
+    pub(super) fn overtaken(&self) -> bool {
+        self.state().overtaken.unwrap_or(true)
     }
 
     /// Forgets what lies where this process is about to write.
@@ -206,8 +207,8 @@ impl State {
         }
         let state = *bytes.get(STATE_BYTE)?;
         let unclean = state & UNCLEAN != 0;
-        self.unclean.get_or_insert(unclean);
         let [counts, other] = if state & SECOND_COUNTS == 0 { commits } else { [commits[1], commits[0]] };
+        self.overtaken.get_or_insert(counts < other);
         Some(unclean || (state & UNFLUSHED == 0 && counts >= other))
     }
 

@@ -110,6 +110,8 @@ fn two_couriers_on_one_store_deliver_everything_once() {
     }
     let count = || server.bodies().iter().map(|body| ids(body).len()).sum::<usize>();
     wait_until("all of them", || count() >= 20);
+    // Who is stopped between a delivery and noting it leaves it to the other, who repeats it.
+    wait_until("all noted", || standings(&store).unwrap()["ops"].waiting == 0);
     drop(couriers);
     let mut names: Vec<String> = server.bodies().iter().flat_map(ids).collect();
     names.sort();
