@@ -115,6 +115,9 @@ impl StorageBackend for Unwritten {
     fn set_len(&self, len: u64) -> io::Result<()> {
         let mut overlay = self.overlay();
         overlay.blocks.retain(|number, _| number * BLOCK_BYTES < len);
+        if let Some(last) = overlay.blocks.get_mut(&(len / BLOCK_BYTES)) {
+            last[(len % BLOCK_BYTES) as usize..].fill(0);
+        }
         overlay.file_bytes = overlay.file_bytes.min(len);
         overlay.len = len;
         Ok(())
