@@ -10,6 +10,7 @@ use std::sync::Arc;
 use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
 
+use super::overlay::Unwritten;
 use super::pages::Pages;
 use crate::fs::{Step, step};
 
@@ -20,6 +21,8 @@ pub(super) struct Checked {
     fd: RawFd,
     file: FileBackend,
     pages: Arc<Pages>,
+    /// Where writes go instead of the file, if not there.
+    unwritten: Option<Unwritten>,
 }
 
 impl Checked {
@@ -28,7 +31,12 @@ impl Checked {
     /// # Errors
     /// What the system says.
     pub(super) fn over(file: File, pages: &Arc<Pages>) -> Result<Self, DatabaseError> {
-        Ok(Self { fd: file.as_raw_fd(), file: FileBackend::new(file)?, pages: Arc::clone(pages) })
+        Ok(Self { fd: file.as_raw_fd(), file: FileBackend::new(file)?, pages: Arc::clone(pages), unwritten: None })
+    }
+
+    /// The same, which leaves the file alone.
+    pub(super) fn writing_to(self, unwritten: &Unwritten) -> Self {
+        Self { unwritten: Some(unwritten.clone()), ..self }
     }
 }
 
@@ -36,28 +44,41 @@ type Locked<T> = Result<T, BackendError>;
 
 impl StorageBackend for Checked {
     fn len(&self) -> io::Result<u64> {
-        self.file.len()
+        self.unwritten.as_ref().map_or_else(|| self.file.len(), |unwritten| Ok(unwritten.len()))
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         step(Step::Read(self.fd))?;
-        self.file.read(offset, out)?;
+        match &self.unwritten {
+            None => self.file.read(offset, out)?,
+            Some(unwritten) => unwritten.read(offset, out)?,
+        }
         self.pages.check(offset, out).map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
+        if let Some(unwritten) = &self.unwritten {
+            unwritten.set_len(len);
+            return Ok(());
+        }
         step(Step::Resize(self.fd))?;
         self.file.set_len(len)
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        if self.unwritten.is_some() {
+            return Ok(());
+        }
         step(Step::Sync(self.fd))?;
         self.file.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        step(Step::Write(self.fd))?;
         self.pages.forget(offset, data.len());
+        if let Some(unwritten) = &self.unwritten {
+            return unwritten.write(offset, data);
+        }
+        step(Step::Write(self.fd))?;
         self.file.write(offset, data)
     }
 

@@ -436,12 +436,14 @@ impl Db {
 
     /// What a repair would make of the file, without writing to it.
     fn open_repaired_in_memory(&self, pages: &Arc<Pages>) -> Result<ReadOnlyDatabase, DatabaseError> {
-        let checked = |pages| Checked::over(fs::open_write(&self.path)?, pages);
+        let unwritten = Unwritten::over(fs::open_read(&self.path)?)?;
+        let over =
+            |pages| Ok::<_, DatabaseError>(Checked::over(fs::open_write(&self.path)?, pages)?.writing_to(&unwritten));
         let first = Arc::new(Pages::new(AtBadPage::Refuse));
-        let repaired = Unwritten::over(fs::open_read(&self.path)?, checked(&first)?, &first)?;
-        let again = repaired.again(checked(pages)?, pages);
-        repair(Self::builder().create_with_backend(repaired)?, &first)?.close()?;
-        Self::builder().open_read_only_with_backend(again)
+        repair(Self::builder().create_with_backend(over(&first)?)?, &first)?.close()?;
+        let repaired = Self::builder().open_read_only_with_backend(over(pages)?)?;
+        // Between the two a writer may have found room.
+        if unwritten.is_stale()? { Err(DatabaseError::DatabaseAlreadyOpen) } else { Ok(repaired) }
     }
 
     /// Waits with growing pauses while another process has the file.

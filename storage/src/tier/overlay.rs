@@ -4,15 +4,10 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::ops::Bound;
 use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
-use redb::{BackendError, StorageBackend};
-
-use super::backend::Checked;
-use super::pages::Pages;
 
 const BLOCK_BYTES: u64 = 4096;
 
@@ -22,6 +17,8 @@ struct Overlay {
     file: File,
     file_bytes: u64,
     len: u64,
+    /// The file's first block when this began.
+    header: Box<[u8]>,
     /// By number. What was written, with what else is there.
     blocks: HashMap<u64, Box<[u8]>, RandomState>,
 }
@@ -68,111 +65,83 @@ impl Overlay {
         self.len = self.len.max(offset + data.len() as u64);
         Ok(())
     }
+
+    fn set_len(&mut self, len: u64) {
+        self.blocks.retain(|number, _| number * BLOCK_BYTES < len);
+        if let Some(last) = self.blocks.get_mut(&(len / BLOCK_BYTES)) {
+            last[(len % BLOCK_BYTES) as usize..].fill(0);
+        }
+        self.file_bytes = self.file_bytes.min(len);
+        self.len = len;
+    }
 }
 
-/// A file that is read and locked, and written to in memory only; clones share what was written.
-#[derive(Debug)]
-pub(super) struct Unwritten {
-    overlay: Arc<Mutex<Overlay>>,
-    /// For its locks.
-    file: Checked,
-    pages: Arc<Pages>,
-}
+/// What was written in memory; clones share it.
+#[derive(Clone, Debug)]
+pub(super) struct Unwritten(Arc<Mutex<Overlay>>);
 
 impl Unwritten {
-    /// Over two handles of one open file.
+    /// Nothing yet, over an open file.
     ///
     /// # Errors
     /// What the system says.
-    pub(super) fn over(file: File, locked: Checked, pages: &Arc<Pages>) -> io::Result<Self> {
+    pub(super) fn over(file: File) -> io::Result<Self> {
         let file_bytes = file.metadata()?.len();
-        let overlay = Overlay { file, file_bytes, len: file_bytes, blocks: HashMap::default() };
-        Ok(Self { overlay: Arc::new(Mutex::new(overlay)), file: locked, pages: Arc::clone(pages) })
+        let mut overlay =
+            Overlay { file, file_bytes, len: file_bytes, header: Box::default(), blocks: HashMap::default() };
+        overlay.header = overlay.block_of_file(0)?;
+        Ok(Self(Arc::new(Mutex::new(overlay))))
     }
 
-    /// What was written so far, for another to read.
-    pub(super) fn again(&self, locked: Checked, pages: &Arc<Pages>) -> Self {
-        Self { overlay: Arc::clone(&self.overlay), file: locked, pages: Arc::clone(pages) }
+    /// Whether somebody has committed to the file since.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn is_stale(&self) -> io::Result<bool> {
+        let overlay = self.overlay();
+        Ok(overlay.block_of_file(0)? != overlay.header)
     }
 
-    fn overlay(&self) -> MutexGuard<'_, Overlay> {
-        self.overlay.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-type Locked<T> = Result<T, BackendError>;
-
-impl StorageBackend for Unwritten {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.overlay().len)
+    /// Bytes of the file as it would be.
+    pub(super) fn len(&self) -> u64 {
+        self.overlay().len
     }
 
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.overlay().read(offset, out)?;
-        self.pages.check(offset, out).map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
+    /// Fills `out` from `offset` on.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(super) fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.overlay().read(offset, out)
     }
 
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let mut overlay = self.overlay();
-        overlay.blocks.retain(|number, _| number * BLOCK_BYTES < len);
-        if let Some(last) = overlay.blocks.get_mut(&(len / BLOCK_BYTES)) {
-            last[(len % BLOCK_BYTES) as usize..].fill(0);
-        }
-        overlay.file_bytes = overlay.file_bytes.min(len);
-        overlay.len = len;
-        Ok(())
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.pages.forget(offset, data.len());
+    /// Keeps `data` as what is at `offset`.
+    ///
+    /// # Errors
+    /// When what else is there cannot be read.
+    pub(super) fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         self.overlay().write(offset, data)
     }
 
-    fn close(&self) -> io::Result<()> {
-        self.file.close()
+    /// Cuts or lengthens.
+    pub(super) fn set_len(&self, len: u64) {
+        self.overlay().set_len(len);
     }
 
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<bool> {
-        self.file.try_lock_range(start, end)
-    }
-
-    fn try_lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<bool> {
-        self.file.try_lock_shared_range(start, end)
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<()> {
-        self.file.lock_range(start, end)
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<()> {
-        self.file.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<()> {
-        self.file.unlock_range(start, end)
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Locked<bool> {
-        self.file.query_lock_range(start, end)
+    fn overlay(&self) -> MutexGuard<'_, Overlay> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tier::pages::AtBadPage;
 
     #[test]
     fn what_is_written_is_read_and_not_in_the_file() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), [1; 10_000]).unwrap();
-        let pages = Arc::new(Pages::new(AtBadPage::Refuse));
-        let open = || File::options().read(true).write(true).open(file.path()).unwrap();
-        let one = Unwritten::over(open(), Checked::over(open(), &pages).unwrap(), &pages).unwrap();
+        let one = Unwritten::over(File::open(file.path()).unwrap()).unwrap();
         one.write(4000, &[2; 200]).unwrap();
         one.write(12_000, &[3; 10]).unwrap();
         let read = |of: &Unwritten, offset, len| {
@@ -180,15 +149,15 @@ mod tests {
             of.read(offset, &mut out).unwrap();
             out
         };
-        let other = one.again(Checked::over(open(), &pages).unwrap(), &pages);
+        let other = one.clone();
         assert_eq!(read(&other, 3999, 202), [&[1][..], &[2; 200], &[1]].concat());
-        assert_eq!(
-            (read(&other, 9999, 2), read(&other, 12_009, 1), other.len().unwrap()),
-            (vec![1, 0], vec![3], 12_010)
-        );
-        one.set_len(5000).unwrap();
-        one.set_len(9000).unwrap();
+        assert_eq!((read(&other, 9999, 2), read(&other, 12_009, 1), other.len()), (vec![1, 0], vec![3], 12_010));
+        one.set_len(5000);
+        one.set_len(9000);
         assert_eq!(read(&other, 4999, 2), [1, 0], "what was cut off is gone");
         assert_eq!(std::fs::read(file.path()).unwrap(), [1; 10_000]);
+        assert!(!other.is_stale().unwrap());
+        std::fs::write(file.path(), [4; 10_000]).unwrap();
+        assert!(other.is_stale().unwrap());
     }
 }
