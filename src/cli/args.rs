@@ -4,6 +4,7 @@ mod alerts;
 mod budgets;
 mod channels;
 mod costs;
+mod later;
 
 use std::ffi::{OsStr, OsString};
 use std::mem::ManuallyDrop;
@@ -18,6 +19,7 @@ pub(crate) use alerts::{AlertsArgs, AlertsVerb, CheckArgs, HistoryArgs, ListArgs
 pub(crate) use budgets::{BudgetFails, BudgetsArgs, BudgetsDeleteArgs, BudgetsListArgs, BudgetsSetArgs, BudgetsVerb};
 pub(crate) use channels::{ChannelsArgs, ChannelsVerb};
 pub(crate) use costs::{CostsArgs, CostsVerb};
+pub(crate) use later::Later;
 
 /// `ax`: the program that holds `monitor`.
 #[derive(Debug, Parser)]
@@ -139,27 +141,27 @@ pub(crate) enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Status(StatusArgs),
-    Metrics(MetricsArgs),
-    Events(EventsArgs),
-    Explain(ExplainArgs),
-    Costs(CostsArgs),
-    Budgets(BudgetsArgs),
-    Forecast(ForecastArgs),
-    Alerts(AlertsArgs),
-    Record(Box<RecordArgs>),
-    Import(ImportArgs),
-    Export(ExportArgs),
-    Prices(super::commands::prices::PricesArgs),
-    Serve(ServeArgs),
-    Tick(TickArgs),
-    Compact(super::commands::compact::CompactArgs),
-    Store(StoreArgs),
-    Demo(DemoArgs),
-    Config(ConfigArgs),
-    Completions(CompletionsArgs),
-    Man(ManArgs),
-    Help(HelpArgs),
+    Status(Later<StatusArgs>),
+    Metrics(Later<MetricsArgs>),
+    Events(Later<EventsArgs>),
+    Explain(Later<ExplainArgs>),
+    Costs(Later<CostsArgs>),
+    Budgets(Later<BudgetsArgs>),
+    Forecast(Later<ForecastArgs>),
+    Alerts(Later<AlertsArgs>),
+    Record(Later<RecordArgs>),
+    Import(Later<ImportArgs>),
+    Export(Later<ExportArgs>),
+    Prices(Later<super::commands::prices::PricesArgs>),
+    Serve(Later<ServeArgs>),
+    Tick(Later<TickArgs>),
+    Compact(Later<super::commands::compact::CompactArgs>),
+    Store(Later<StoreArgs>),
+    Demo(Later<DemoArgs>),
+    Config(Later<ConfigArgs>),
+    Completions(Later<CompletionsArgs>),
+    Man(Later<ManArgs>),
+    Help(Later<HelpArgs>),
 }
 
 impl Command {

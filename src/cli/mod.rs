@@ -44,7 +44,7 @@ fn run(args: &[OsString]) -> u8 {
     let json = monitor.global.json || monitor.command.as_ref().is_some_and(Command::is_json);
     monitor.global.json = json;
     let done = Context::new(monitor.global).and_then(|context| {
-        let done = commands::run(&monitor.command.unwrap_or(Command::Status(args::StatusArgs::default())), &context);
+        let done = commands::run(&monitor.command.unwrap_or(Command::Status(args::Later::default())), &context);
         context.show_warnings();
         done
     });

@@ -11,7 +11,7 @@ use ax_storage::Store;
 use ax_storage::time::{Timestamp, Zone};
 use tempfile::TempDir;
 
-use crate::cli::args::{self, Command, DemoArgs, Global, Monitor, StatusArgs};
+use crate::cli::args::{self, Command, DemoArgs, Global, Later, Monitor};
 use crate::cli::commands;
 use crate::cli::context::Context;
 use crate::cli::explain_usage;
@@ -82,7 +82,7 @@ fn inner(monitor: Monitor, outer: &Global) -> Result<(Command, Global)> {
         Failure::usage("demo has a store of its own: --store makes no sense with it")
             .hint("leave out demo to ask a store that exists")
     };
-    let (command, own) = (monitor.command.unwrap_or(Command::Status(StatusArgs::default())), monitor.global);
+    let (command, own) = (monitor.command.unwrap_or(Command::Status(Later::default())), monitor.global);
     if outer.store.is_some() || own.store.is_some() {
         return Err(own_store());
     }
