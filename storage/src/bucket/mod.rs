@@ -165,6 +165,8 @@ pub struct Detail {
     pub latency: BTreeMap<NameId, (Stat, Counts)>,
     /// Requests that the tiers count and that could not be read any more when this was folded.
     pub missing: u64,
+    /// There were more cells than [`DETAIL_CELLS_MAX`], so some count as `(other)`.
+    pub limited: bool,
 }
 
 /// Most (user, model) cells a provider and day; the rest counts as `(other)`.
@@ -310,11 +312,26 @@ impl Detail {
             merge_counts(&mut mine.1, counts);
         }
         self.missing += other.missing;
+        self.limited |= other.limited;
     }
 
     /// Requests in it.
     pub fn requests(&self) -> u64 {
         self.cells.values().map(|cell| cell.count).sum()
+    }
+
+    /// Whether it is what `whole`, in which no cell counts as `(other)`, leaves when it is limited: which
+    /// cells went depends on the order in which they came, what a model adds up to does not.
+    pub fn agrees_with(&self, whole: &Self) -> bool {
+        if !self.limited {
+            return self == whole;
+        }
+        let by_model = |detail: &Self| {
+            let mut sums: BTreeMap<NameId, DetailCell> = BTreeMap::new();
+            detail.cells.iter().for_each(|((_, model), cell)| sums.entry(*model).or_default().merge(cell));
+            sums
+        };
+        self.missing == whole.missing && by_model(self) == by_model(whole)
     }
 }
 

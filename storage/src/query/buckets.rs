@@ -35,6 +35,10 @@ pub(crate) struct Gathering<'a, 'p> {
     pub(crate) decisions: Vec<Decision>,
     /// Latest event time seen in the backlog.
     pub(crate) newest: Option<Timestamp>,
+    /// From when on single events can stand in for a row that says less.
+    pub(crate) raw_from: Timestamp,
+    /// Rows by user that were left out: single events of their days say more.
+    pub(crate) left_to_raw: Vec<Timestamp>,
 }
 
 /// What of an event or a bucket is added.
@@ -115,7 +119,12 @@ impl Gathering<'_, '_> {
                 }
                 Table::DetailDay => {
                     self.read.detail_buckets += 1;
-                    DetailView::parse(bytes, &key).map(|view| {
+                    let view = DetailView::parse(bytes, &key);
+                    if start >= self.raw_from && view.as_ref().map_or(true, |view| view.limited) {
+                        self.left_to_raw.push(start);
+                        return Ok(());
+                    }
+                    view.map(|view| {
                         self.note_missing(&key, view.missing);
                         self.add_detail(&view, labels, step)
                     })
@@ -330,18 +339,23 @@ impl Gathering<'_, '_> {
         while let Some(user) = users.next()? {
             labels[Label::User as usize] = self.store_name(needed, Label::User, user.user)?;
             let mut cells = user.cells();
-            while let Some((model, from)) = cells.next()? {
-                labels[Label::Model as usize] = self.store_name(needed, Label::Model, model)?;
-                if let Some(cell) = self.cell(Kind::Request, &labels, step)? {
-                    self.add_user(cell, &from);
+            if needed.has(Label::Model) {
+                while let Some((model, from)) = cells.next()? {
+                    labels[Label::Model as usize] = self.store_name(needed, Label::Model, model)?;
+                    if let Some(cell) = self.cell(Kind::Request, &labels, step)? {
+                        self.add_user(cell, &from);
+                    }
                 }
+                // Latency is kept by user only, and the route sees to it that it is not asked for here.
+                continue;
             }
-            // Latency is kept by user only; the route sees to it that no model is asked for then.
-            labels[Label::Model as usize] = 0;
-            if latency
-                && user.latencies > 0
-                && let Some(cell) = self.cell(Kind::Request, &labels, step)?
-            {
+            let Some(cell) = self.cell(Kind::Request, &labels, step)? else { continue };
+            let mut all = DetailCell::default();
+            while let Some((_, from)) = cells.next()? {
+                all.merge(&from);
+            }
+            self.add_user(cell, &all);
+            if latency && user.latencies > 0 {
                 self.merge_stat(cell, Measure::Latency, &user.latency_stat()?);
                 if self.quantile() == Some(Measure::Latency) {
                     let histogram = user.latency()?;

@@ -71,6 +71,26 @@ pub(crate) struct Cover {
     pub(crate) store_days_until: Option<Timestamp>,
 }
 
+impl Cover {
+    /// Reads the rows that start at `starts` event by event instead.
+    pub(crate) fn leave_to_raw(&mut self, starts: &[Timestamp], zone: &Zone) {
+        for &start in starts {
+            for piece in std::mem::take(&mut self.pieces) {
+                let From::Table(table) = piece.from else {
+                    push(&mut self.pieces, piece.from, piece.range);
+                    continue;
+                };
+                let row = table.tier().bucket(start, zone).intersect(&piece.range);
+                let (before, after) =
+                    if row.is_empty() { (piece.range.end, piece.range.end) } else { (row.start, row.end) };
+                push(&mut self.pieces, piece.from, TimeRange::new(piece.range.start, before));
+                push(&mut self.pieces, From::Raw, row);
+                push(&mut self.pieces, piece.from, TimeRange::new(after, piece.range.end));
+            }
+        }
+    }
+}
+
 impl Reachable {
     /// Nothing can be used yet.
     pub(crate) fn new(zone: &Zone, raw_from: Option<Timestamp>) -> Self {

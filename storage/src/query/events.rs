@@ -66,6 +66,8 @@ fn count(source: &dyn Source, plan: &Plan) -> Result<(u64, Vec<String>), QueryEr
         lost: None,
         decisions: Vec::new(),
         newest: None,
+        raw_from: Timestamp::MAX,
+        left_to_raw: Vec::new(),
     };
     let wanted = Wanted { numbers: true, ..Wanted::NOTHING };
     gathering.add_raw(&[plan.range], wanted)?;

@@ -9,7 +9,7 @@ use super::names::LabelNames;
 use super::plan::{Plan, STEPS_MAX};
 use super::route::{Conditions, Route, route};
 use super::series::{self, Series};
-use super::source::{Source, Span, Table};
+use super::source::{Source, Table};
 use super::steps::StepGrid;
 use crate::bucket::Measure;
 use crate::time::{Tier, TimeRange, Timestamp};
@@ -21,7 +21,27 @@ const TOTALS: Wanted = Wanted { totals: true, ..Wanted::NOTHING };
 
 /// See [`super::execute`].
 pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryError> {
-    let Ready { conditions, route, extent, grid, covers } = Ready::new(source, plan)?;
+    let mut left_to_raw = Vec::new();
+    loop {
+        let mut ready = Ready::new(source, plan)?;
+        ready.covers.main.leave_to_raw(&left_to_raw, source.zone());
+        match answer(source, plan, ready)? {
+            Answer::Series(series) => return Ok(*series),
+            // Rows that say less than the single events of their days: seen only when they are read.
+            Answer::LeftToRaw(starts) => left_to_raw.extend(starts),
+        }
+    }
+}
+
+/// What one pass over the covers gives.
+enum Answer {
+    Series(Box<Series>),
+    /// Starts of rows that were left out; the answer is not complete.
+    LeftToRaw(Vec<Timestamp>),
+}
+
+fn answer(source: &dyn Source, plan: &Plan, ready: Ready<'_>) -> Result<Answer, QueryError> {
+    let Ready { conditions, route, extent, grid, covers } = ready;
     let main = &covers.main;
     let steps = grid.as_ref().map_or(Vec::new(), |grid| grid.ranges(&main.edges));
     debug_assert!(steps.len() <= STEPS_MAX);
@@ -41,9 +61,14 @@ pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryE
         lost: None,
         decisions: Vec::new(),
         newest: (extent.start < extent.end).then(|| extent.end.minus_ms(1)),
+        raw_from: source.raw_complete_from(),
+        left_to_raw: Vec::new(),
     };
     if Kind::ALL.into_iter().any(|kind| gathering.conditions.wants(kind)) {
         covers.gather(&mut gathering)?;
+    }
+    if !gathering.left_to_raw.is_empty() {
+        return Ok(Answer::LeftToRaw(gathering.left_to_raw));
     }
     // Saying what is missing is no answer when there is nothing else to say.
     if let Some(error) = gathering.lost.take_if(|_| gathering.read == series::Source::default()) {
@@ -54,7 +79,7 @@ pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryE
     }
     let ppm = plan.quantiles.as_ref().map_or(&[][..], |q| &q.ppm);
     let (groups, all) = gathering.cells.finish(&gathering.names, &steps, shown, ppm, &plan.above, plan.values)?;
-    Ok(Series {
+    Ok(Answer::Series(Box::new(Series {
         range: Some(main.window),
         steps,
         groups,
@@ -63,7 +88,7 @@ pub(crate) fn execute(source: &dyn Source, plan: &Plan) -> Result<Series, QueryE
         source: gathering.read,
         missing: gathering.missing,
         newest: gathering.newest,
-    })
+    })))
 }
 
 /// Days that are counted one by one at most: more than there are in the times a store can hold.
@@ -170,10 +195,7 @@ impl Covers {
                 }
             }
             Route::Detail => {
-                let span = source.span(Table::DetailDay);
-                // Days that raw reaches are answered from raw, which knows more.
-                let closed_to = span.closed_to.min(super::cover::ceil(Tier::Day, raw_from, zone));
-                reach.add(Table::DetailDay, Span { closed_to, ..span });
+                reach.add(Table::DetailDay, source.span(Table::DetailDay));
             }
             Route::Raw { .. } => {}
         }

@@ -20,7 +20,7 @@ pub(crate) enum Route {
         /// Failures are split by their kind.
         by_error: bool,
     },
-    /// Whole days by user where raw does not reach.
+    /// Whole days by user, single events for the rest.
     Detail,
     /// Only raw events.
     Raw {

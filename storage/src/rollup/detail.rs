@@ -158,6 +158,7 @@ pub(crate) fn limit(detail: &mut Detail, other: NameId) {
     if detail.cells.len() <= DETAIL_CELLS_MAX {
         return;
     }
+    detail.limited = true;
     let mut by_count: Vec<_> = detail.cells.iter().map(|(key, cell)| (cell.count, *key)).collect();
     by_count.sort_unstable_by(|a, b| b.cmp(a));
     // `other` has a cell for each model of those that go.

@@ -8,7 +8,7 @@
 
 use std::cell::{OnceCell, Ref, RefCell};
 
-use redb::{ReadTransaction, ReadableTable};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use super::Store;
 use super::events::journal_key;
@@ -34,6 +34,7 @@ pub(crate) struct View<'s> {
     snapshot: Option<Snapshot>,
     manifest: Manifest,
     heads: Heads,
+    names: OnceCell<ReadOnlyTable<NameId, &'static str>>,
     backlog: OnceCell<Backlog>,
     problems: RefCell<Vec<String>>,
     last_try: bool,
@@ -71,8 +72,8 @@ impl<'s> View<'s> {
             None => Heads::default(),
         };
         let (journals, problems) = (RefCell::new(journals), RefCell::new(problems));
-        let backlog = OnceCell::new();
-        Ok(Self { store, journals, snapshot, manifest, heads, backlog, problems, last_try })
+        let (names, backlog) = (OnceCell::new(), OnceCell::new());
+        Ok(Self { store, journals, snapshot, manifest, heads, names, backlog, problems, last_try })
     }
 
     /// What could not be read so far.
@@ -308,7 +309,14 @@ impl Source for View<'_> {
         let Some(snapshot) = self.snapshot.as_ref().filter(|_| id != 0) else { return Ok("".into()) };
         let db = self.store.db();
         db.guard(|| {
-            let names = snapshot.open_table(NAMES).map_err(|e| db.error(e))?;
+            // Opened once: an answer by user asks for thousands of names.
+            let names = match self.names.get() {
+                Some(names) => names,
+                None => {
+                    let opened = snapshot.open_table(NAMES).map_err(|e| db.error(e))?;
+                    self.names.get_or_init(|| opened)
+                }
+            };
             let name = names.get(id).map_err(|e| db.error(e))?;
             let name = name.ok_or_else(|| db.damaged("names", format!("there is no name {id}")))?;
             Ok::<_, DbError>(name.value().into())

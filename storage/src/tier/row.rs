@@ -8,6 +8,8 @@ use crate::time::Timestamp;
 pub(crate) trait RowValue: Sized {
     /// Adds all of `other`.
     fn merge(&mut self, other: &Self);
+    /// Whether it is what should be stored for events that make `whole`.
+    fn agrees_with(&self, whole: &Self) -> bool;
     /// Its bytes.
     fn encode(&self, key: &RowKey<'_>, meta: RowMeta) -> Result<Vec<u8>, String>;
     /// From its bytes.
@@ -15,10 +17,14 @@ pub(crate) trait RowValue: Sized {
 }
 
 macro_rules! row_value {
-    ($type:ty, $encode:path, $decode:path) => {
+    ($type:ty, $agrees:path, $encode:path, $decode:path) => {
         impl RowValue for $type {
             fn merge(&mut self, other: &Self) {
                 Self::merge(self, other);
+            }
+
+            fn agrees_with(&self, whole: &Self) -> bool {
+                $agrees(self, whole)
             }
 
             fn encode(&self, key: &RowKey<'_>, meta: RowMeta) -> Result<Vec<u8>, String> {
@@ -34,9 +40,9 @@ macro_rules! row_value {
     };
 }
 
-row_value!(Bucket, codec::encode_bucket, codec::decode_bucket);
-row_value!(Dist, codec::encode_dist, codec::decode_dist);
-row_value!(Detail, codec::encode_detail, codec::decode_detail);
+row_value!(Bucket, PartialEq::eq, codec::encode_bucket, codec::decode_bucket);
+row_value!(Dist, PartialEq::eq, codec::encode_dist, codec::decode_dist);
+row_value!(Detail, Detail::agrees_with, codec::encode_detail, codec::decode_detail);
 
 /// A row in words: `tier_1m claude 2025-11-10T00:00:00.000Z`.
 pub(crate) fn place(table: Table, provider: &str, start: Timestamp) -> String {

@@ -20,6 +20,9 @@ const FAILED: u32 = 0;
 const UNPRICED: u32 = 1;
 const CLASS: u32 = 2;
 
+/// The third part of a row some of whose cells count as `(other)`.
+const LIMITED: u8 = 1;
+
 /// Appends the bytes of `detail` to `out`. A user without cells and without latencies is left out.
 ///
 /// # Errors
@@ -45,7 +48,7 @@ pub fn encode_detail(detail: &Detail, key: &RowKey<'_>, meta: RowMeta, out: &mut
         bytes.extend_from_slice(&cells_bytes);
         put_latency(&mut writer, latency, &mut bytes)?;
     }
-    seal((&bytes, &put_missing(detail.missing), &[]), key, meta, out)
+    seal((&bytes, &put_missing(detail.missing), if detail.limited { &[LIMITED] } else { &[] }), key, meta, out)
 }
 
 /// The count of latencies, 0 for none, and their numbers.
@@ -91,7 +94,7 @@ impl CellWriter {
 /// Damaged bytes.
 pub fn decode_detail(bytes: &[u8], key: &RowKey<'_>) -> Result<(Detail, RowMeta), Damaged> {
     let view = DetailView::parse(bytes, key)?;
-    let mut detail = Detail { missing: view.missing, ..Detail::default() };
+    let mut detail = Detail { missing: view.missing, limited: view.limited, ..Detail::default() };
     let mut users = view.users();
     while let Some(user) = users.next()? {
         let mut cells = user.cells();
@@ -112,6 +115,8 @@ pub struct DetailView<'a> {
     pub meta: RowMeta,
     /// See [`Detail::missing`].
     pub missing: u64,
+    /// See [`Detail::limited`].
+    pub limited: bool,
     users: &'a [u8],
 }
 
@@ -122,7 +127,9 @@ impl<'a> DetailView<'a> {
     /// Damaged bytes, or those of another row.
     pub fn parse(bytes: &'a [u8], key: &RowKey<'_>) -> Result<Self, Damaged> {
         match unseal(bytes, key)? {
-            (meta, (users, part, [])) => Ok(Self { meta, missing: missing(part)?, users }),
+            (meta, (users, part, limited @ ([] | [LIMITED]))) => {
+                Ok(Self { meta, missing: missing(part)?, limited: !limited.is_empty(), users })
+            }
             _ => Err(Malformed("the row has bytes left over").into()),
         }
     }

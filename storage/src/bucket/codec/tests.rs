@@ -161,8 +161,8 @@ fn detail() -> impl Strategy<Value = Detail> {
         });
     let latency = vec(value(), 1..20)
         .prop_map(|values| (stat_of(values.iter().copied()), CountsBuilder::default().build(&values)));
-    (btree_map((0_u32..10, any::<u32>()), cell, 0..20), btree_map(0_u32..12, latency, 0..8), 0_u64..3)
-        .prop_map(|(cells, latency, missing)| Detail { cells, latency, missing })
+    (btree_map((0_u32..10, any::<u32>()), cell, 0..20), btree_map(0_u32..12, latency, 0..8), 0_u64..3, any::<bool>())
+        .prop_map(|(cells, latency, missing, limited)| Detail { cells, latency, missing, limited })
 }
 
 fn encoded(bucket: &Bucket) -> Vec<u8> {

@@ -128,6 +128,15 @@ impl Folded {
     }
 }
 
+/// What is left when there are too many users.
+fn one_user(detail: Detail) -> Detail {
+    let mut limited = Detail { missing: detail.missing, limited: true, ..Detail::default() };
+    for ((_, model), cell) in &detail.cells {
+        limited.cells.entry((1, *model)).or_default().merge(cell);
+    }
+    limited
+}
+
 fn push(batch: &mut Batch, e: &Event) {
     batch.push(&e.as_input(), e.ts, e.source(), "");
 }
@@ -198,7 +207,17 @@ impl Memory {
             match table {
                 Table::Tier(_) => encode_bucket(&folded.bucket, &key, meta, &mut bytes).unwrap(),
                 Table::DistHour | Table::DistDay => encode_dist(&folded.dist, &key, meta, &mut bytes).unwrap(),
-                Table::DetailDay => encode_detail(&folded.detail, &key, meta, &mut bytes).unwrap(),
+                Table::DetailDay => {
+                    // Where single events are kept, a row that says less or nothing makes no difference.
+                    let replaced = start >= self.state.raw_from;
+                    let kind = start.millis() / 86_400_000 + provider.len() as u64;
+                    let limited = replaced && kind % 3 == 1;
+                    let detail = if limited { one_user(folded.detail) } else { folded.detail };
+                    encode_detail(&detail, &key, meta, &mut bytes).unwrap();
+                    if replaced && kind % 3 == 2 {
+                        *bytes.last_mut().unwrap() ^= 1;
+                    }
+                }
             }
             self.rows.insert((at, provider.into(), start), bytes);
         }
