@@ -46,6 +46,8 @@ pub(crate) struct Gathering<'a, 'p> {
 pub(crate) struct Wanted {
     /// Counters and stats.
     pub(crate) numbers: bool,
+    /// How many there are, of all kinds together, as requests of the first cell.
+    pub(crate) matches: bool,
     /// Values of the quantiles' measure.
     pub(crate) values: bool,
     /// These values for what groups add up to over all steps, when that is counted apart.
@@ -54,7 +56,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// Nothing.
-    pub(crate) const NOTHING: Self = Self { numbers: false, values: false, totals: false };
+    pub(crate) const NOTHING: Self = Self { numbers: false, matches: false, values: false, totals: false };
 }
 
 impl Gathering<'_, '_> {

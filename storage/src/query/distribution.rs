@@ -44,6 +44,8 @@ const SORTED_MAX: usize = 64;
 pub(crate) struct Distributions {
     stepped: bool,
     limits: Limits,
+    /// Cells below this one have an array of their own.
+    dense_cells: u32,
     dense: Vec<Accumulator>,
     parts: Vec<(u32, Kept)>,
     bytes: Vec<u8>,
@@ -75,6 +77,7 @@ impl Distributions {
         Self {
             stepped,
             limits: LIMITS,
+            dense_cells: if stepped { 0 } else { DENSE_CELLS },
             dense: Vec::new(),
             parts: Vec::new(),
             bytes: Vec::new(),
@@ -90,7 +93,9 @@ impl Distributions {
     /// From now on what groups add up to is counted on its own, by [`Distributions::add_to_total`], but
     /// for single values, which count for both.
     pub(crate) fn count_totals_apart(&mut self, steps: usize) {
-        self.totals = Some(Totals { steps: steps as u32, of_groups: Box::new(Self::new(false)) });
+        // Wide buckets are few: copying them is less than clearing an array for each group.
+        let of_groups = Box::new(Self { dense_cells: 0, ..Self::new(false) });
+        self.totals = Some(Totals { steps: steps as u32, of_groups });
     }
 
     /// Forgets what was counted on its own: groups are what their cells add up to.
@@ -116,7 +121,7 @@ impl Distributions {
     }
 
     fn dense(&mut self, cell: u32) -> Option<&mut Accumulator> {
-        if self.stepped || cell >= DENSE_CELLS {
+        if cell >= self.dense_cells {
             return None;
         }
         if self.dense.len() <= cell as usize {
@@ -218,7 +223,7 @@ impl Distributions {
             None => Quantiles::default(),
         };
         let apart = !out.groups.is_empty();
-        self.parts.sort_by_key(|&(cell, _)| cell);
+        self.parts.sort_unstable_by_key(|&(cell, _)| cell);
         let singles = by_cell(std::mem::take(&mut self.singles), groups * steps);
         let rest = Content { bytes: &self.bytes, parts: &self.parts, merged: &self.merged, singles: &singles };
         if apart {

@@ -69,12 +69,10 @@ fn count(source: &dyn Source, plan: &Plan) -> Result<(u64, Vec<String>), QueryEr
         raw_from: Timestamp::MAX,
         left_to_raw: Vec::new(),
     };
-    let wanted = Wanted { numbers: true, ..Wanted::NOTHING };
+    let wanted = Wanted { matches: true, ..Wanted::NOTHING };
     gathering.add_raw(&[plan.range], wanted)?;
     gathering.add_backlog(plan.range, wanted)?;
-    let counts = *gathering.cells.counters(0);
-    let matched = [counts.requests, counts.hits, counts.misses, counts.allowed, counts.denied].iter().sum();
-    Ok((matched, gathering.missing))
+    Ok((gathering.cells.counters(0).requests, gathering.missing))
 }
 
 /// Judges whole rows.

@@ -16,7 +16,7 @@ use crate::time::{Tier, TimeRange, Timestamp};
 
 const NUMBERS: Wanted = Wanted { numbers: true, ..Wanted::NOTHING };
 const VALUES: Wanted = Wanted { values: true, ..Wanted::NOTHING };
-const EVERYTHING: Wanted = Wanted { numbers: true, values: true, totals: false };
+const EVERYTHING: Wanted = Wanted { numbers: true, values: true, ..Wanted::NOTHING };
 const TOTALS: Wanted = Wanted { totals: true, ..Wanted::NOTHING };
 
 /// See [`super::execute`].

@@ -2,6 +2,7 @@
 
 mod columns;
 mod grouping;
+mod left;
 mod tally;
 
 use super::QueryError;
@@ -19,6 +20,9 @@ use crate::time::{TimeRange, Timestamp};
 
 /// Stretches of raw events so close together are fetched in one go.
 const JOINED_MS: u64 = 6 * 3_600_000;
+
+/// So many files are open at once.
+const SEGMENTS_MAX: usize = 32;
 
 /// Most limiter decisions among which bursts are looked for: 24 bytes each.
 pub(crate) const DECISIONS_MAX: usize = 8_000_000;
@@ -56,14 +60,18 @@ impl Gathering<'_, '_> {
         for near in ranges.chunk_by(|a, b| b.start.since(a.end) < JOINED_MS) {
             let (Some(first), Some(last)) = (near.first(), near.last()) else { continue };
             let hull = TimeRange::new(first.start, last.end);
-            let source = self.source;
-            source.segments(hull, &mut |segment| match segment {
-                Ok(segment) => self.add_segment(&segment, near, wanted),
-                Err(lost) => {
-                    self.lose(lost, near);
-                    Ok(())
+            let (source, mut segments) = (self.source, Vec::new());
+            source.segments(hull, &mut |segment| {
+                match segment {
+                    Ok(segment) => segments.push(segment),
+                    Err(lost) => self.lose(lost, near),
                 }
+                if segments.len() < SEGMENTS_MAX {
+                    return Ok(());
+                }
+                self.add_segments(&std::mem::take(&mut segments), near, wanted)
             })?;
+            self.add_segments(&segments, near, wanted)?;
             self.add_journals(hull, near, true, wanted)?;
         }
         Ok(())
@@ -145,6 +153,9 @@ impl Gathering<'_, '_> {
         }
         let group = self.cells.group(&labels)?;
         let cell = self.cells.cell(group, step);
+        if wanted.matches {
+            self.cells.counters(0).requests += 1;
+        }
         if wanted.numbers {
             self.count_row(&row.body, cell);
             for at in 0..self.cells.measures.len() {

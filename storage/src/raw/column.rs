@@ -269,16 +269,12 @@ impl Chunk {
         (c.left() == 0).then_some(())
     }
 
-    /// Decodes group number `group` of a parsed chunk, `rows` values.
-    pub(super) fn decode(&self, bytes: &[u8], group: usize, rows: usize, out: &mut Group) {
+    /// Decodes group number `group` of a parsed chunk, `rows` values, and says what none of them is above.
+    pub(super) fn decode(&self, bytes: &[u8], group: usize, rows: usize, out: &mut Group) -> u64 {
         let head = &self.groups[group];
         let packed = &bytes[head.packed as usize..];
-        if head.width <= 32 && rows == GROUP_ROWS && !self.nullable && !self.delta {
-            let words = unpack_words(packed, head.width);
-            let start = head.reference.wrapping_mul(self.factor).wrapping_add(self.base);
-            let factor = self.factor;
-            scale(start, factor, &words, out);
-            return for_patches(head, packed, rows, |i, high| out[i] = out[i].wrapping_add(high.wrapping_mul(factor)));
+        if head.width <= 32 && rows == GROUP_ROWS && !self.delta {
+            return self.expand(head, packed, out);
         }
         unpack(packed, head.width, rows, out);
         for_patches(head, packed, rows, |i, high| out[i] |= high);
@@ -288,7 +284,7 @@ impl Chunk {
                 sum = sum.wrapping_add(*n);
                 *n = sum.wrapping_mul(self.factor).wrapping_add(self.base);
             }
-            return;
+            return u64::MAX;
         }
         for n in &mut out[..rows] {
             let d = n.wrapping_add(head.reference);
@@ -300,12 +296,43 @@ impl Chunk {
                 (d - 1).wrapping_mul(self.factor).wrapping_add(self.base)
             };
         }
+        u64::MAX
+    }
+
+    /// [`Chunk::decode`] of a full group of few bits.
+    fn expand(&self, head: &Head, packed: &[u8], out: &mut Group) -> u64 {
+        let words = unpack_words(packed, head.width);
+        let factor = self.factor;
+        // Where 0 may stand for no value, all others are one higher.
+        let reference = head.reference.wrapping_sub(u64::from(self.nullable));
+        let start = reference.wrapping_mul(factor).wrapping_add(self.base);
+        let largest = scale(start, factor, &words, out);
+        let some_absent = self.nullable && head.reference == 0;
+        if some_absent {
+            clear(&words, out);
+        }
+        for_patches(head, packed, GROUP_ROWS, |i, high| {
+            let number = u64::from(words[i]) | high;
+            let absent = some_absent && number == 0;
+            out[i] = if absent { ABSENT } else { number.wrapping_mul(factor).wrapping_add(start) };
+        });
+        if self.nullable || head.patches > 0 {
+            return u64::MAX;
+        }
+        u64::from(largest).checked_mul(factor).and_then(|n| n.checked_add(start)).unwrap_or(u64::MAX)
     }
 }
 
 wide! {
-    /// `start + factor * word`.
-    fn scale(start: u64, factor: u64, words: &[u32; GROUP_ROWS], out: &mut Group) {
+    /// Makes every number absent whose word is 0.
+    fn clear(words: &[u32; GROUP_ROWS], out: &mut Group) {
+        out.iter_mut().zip(words).for_each(|(n, &w)| *n |= if w == 0 { ABSENT } else { 0 });
+    }
+}
+
+wide! {
+    /// `start + factor * word`, and the largest word.
+    fn scale(start: u64, factor: u64, words: &[u32; GROUP_ROWS], out: &mut Group) -> u32 {
         if factor == 1 {
             out.iter_mut().zip(words).for_each(|(n, &w)| *n = start.wrapping_add(w.into()));
         } else if let Ok(factor) = u32::try_from(factor) {
@@ -314,6 +341,7 @@ wide! {
         } else {
             out.iter_mut().zip(words).for_each(|(n, &w)| *n = start.wrapping_add(u64::from(w).wrapping_mul(factor)));
         }
+        words.iter().fold(0, |most, &w| most.max(w))
     }
 }
 
@@ -341,10 +369,21 @@ fn for_patches(head: &Head, packed: &[u8], rows: usize, mut each: impl FnMut(usi
         return;
     }
     let (positions, high) = packed[packed_bytes(head.width, rows)..].split_at(head.patches.into());
-    for (k, &i) in positions.iter().enumerate() {
-        // `head` allows no width of 64 beside high parts of more than no bits.
-        let value = get_bits(high, k, head.high_width);
-        each(usize::from(i), value.checked_shl(head.width.into()).unwrap_or(0));
+    let width = usize::from(head.high_width);
+    // So many can be taken out of eight bytes without a look at where the chunk ends.
+    let roomy = if (1..=57).contains(&width) { (8 * high.len().saturating_sub(7)).div_ceil(width) } else { 0 };
+    let (easy, last) = positions.split_at(roomy.min(positions.len()));
+    // `head` allows no width of 64 beside high parts of more than no bits.
+    let low_width = u32::from(head.width) & 63;
+    let mask = u64::MAX.checked_shr(64 - u32::from(head.high_width)).unwrap_or(0);
+    let mut at = 0;
+    for &i in easy {
+        let window = high[at / 8..].first_chunk().map_or(0, |window| u64::from_le_bytes(*window));
+        each(usize::from(i), (window >> (at % 8) & mask) << low_width);
+        at += width;
+    }
+    for (k, &i) in (easy.len()..).zip(last) {
+        each(usize::from(i), get_bits(high, k, head.high_width).checked_shl(head.width.into()).unwrap_or(0));
     }
 }
 

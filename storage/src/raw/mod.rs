@@ -28,3 +28,4 @@ pub use scan::{BlockReader, GROUP_ROWS, Scratch};
 pub use schema::{ABSENT, Column, ColumnSet, FAILED, Kind, OK};
 pub use seal::{SealError, Sealed, seal};
 pub use segment::{Dictionary, Segment, SegmentError};
+pub(crate) use wide::wide;

@@ -269,9 +269,9 @@ impl BlockReader<'_> {
         let slot = &columns[column as usize];
         if rows > 0 {
             let values = &mut values[column as usize];
-            slot.chunk.decode(&bytes[slot.chunk_at.clone()], group, rows, values);
+            let most = slot.chunk.decode(&bytes[slot.chunk_at.clone()], group, rows, values);
             let max = self.id_max[column as usize];
-            if max < u64::MAX && any_beyond(&values[..rows], max) {
+            if most > max && any_beyond(&values[..rows], max) {
                 values.iter_mut().for_each(|v| *v = (*v).min(max));
                 self.contradicts = true;
             }

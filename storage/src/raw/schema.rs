@@ -228,6 +228,11 @@ impl ColumnSet {
 
     /// Its columns in the order of a block's chunks.
     pub fn iter(self) -> impl Iterator<Item = Column> {
-        Column::ALL.into_iter().filter(move |c| self.has(*c))
+        let mut rest = self.0;
+        std::iter::from_fn(move || {
+            let column = Column::ALL.get(rest.trailing_zeros() as usize).copied();
+            rest &= rest.saturating_sub(1);
+            column
+        })
     }
 }

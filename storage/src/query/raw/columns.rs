@@ -11,80 +11,25 @@ use super::super::filter::Kind;
 use super::super::names::{ERROR, LabelSet, OK, Translation};
 use super::super::plan::{Compare, Label};
 use super::grouping::{Grouping, column_of, labels_at};
-use super::tally::Tally;
+use super::left::{Left, Listed, Places, Stretch};
+use super::tally::{self, Sums, Task, Wants};
 use super::{Decision, overflow, within};
 use crate::bucket::Measure;
-use crate::raw::{self, ABSENT, BlockInfo, BlockReader, Column, ColumnSet, GROUP_ROWS, Scratch, Segment};
+use crate::raw::{self, ABSENT, BlockInfo, BlockReader, Column, ColumnSet, Dictionary, GROUP_ROWS, Scratch, Segment};
 use crate::row::{Maybe, NameId, RateRow};
 use crate::time::{TimeRange, Timestamp};
 
 /// What is the same for all blocks of a kind in a segment.
 pub(super) struct Search {
     needed: LabelSet,
-    grouping: Grouping,
+    pub(super) grouping: Grouping,
     comparisons: Vec<(Measure, Compare, u64)>,
     /// Labels with what passes by value of their column.
-    names: Vec<(Label, Vec<bool>)>,
+    names: Vec<(Label, Listed)>,
     /// Names and comparisons are all there is to the filter.
     plain: bool,
     /// What is decoded for rows that are left.
     pub(super) shown: ColumnSet,
-}
-
-/// Rows of a group that are still in.
-pub(super) struct Left {
-    rows: [u8; GROUP_ROWS],
-    len: usize,
-}
-
-/// All rows in order.
-const EVERY: [u8; GROUP_ROWS] = {
-    let (mut rows, mut row) = ([0; GROUP_ROWS], 0);
-    while row < GROUP_ROWS {
-        rows[row] = row as u8;
-        row += 1;
-    }
-    rows
-};
-
-impl Left {
-    /// All `len` rows of a group.
-    pub(super) const fn all(len: usize) -> Self {
-        Self { rows: EVERY, len: if len < GROUP_ROWS { len } else { GROUP_ROWS } }
-    }
-
-    pub(super) const fn len(&self) -> usize {
-        self.len
-    }
-
-    pub(super) const fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = usize> {
-        self.rows().iter().map(|&row| row as usize)
-    }
-
-    /// The rows as they are kept, for loops that must be tight.
-    #[inline]
-    pub(super) fn rows(&self) -> &[u8] {
-        &self.rows[..self.len]
-    }
-
-    #[inline]
-    pub(super) fn retain(&mut self, mut keep: impl FnMut(usize) -> bool) {
-        // As a byte the number of rows kept before a row is an index that needs no check.
-        let mut kept = 0_u8;
-        let mut last = false;
-        for at in 0..self.len.min(GROUP_ROWS) {
-            let row = self.rows[at];
-            self.rows[kept as usize] = row;
-            last = keep(row as usize);
-            kept = kept.wrapping_add(u8::from(last));
-        }
-        // Only when all rows are kept does it come round to 0 behind a kept one.
-        self.len = if kept == 0 && last { GROUP_ROWS } else { kept.into() };
-    }
 }
 
 /// Work space of a scan.
@@ -96,19 +41,39 @@ pub(super) struct Space {
 }
 
 impl Gathering<'_, '_> {
-    /// Adds the events of `segment` that lie in `ranges`.
-    pub(super) fn add_segment(
+    /// Adds the events of `segments` that lie in `ranges`.
+    pub(super) fn add_segments(
         &mut self,
-        segment: &Segment,
+        segments: &[Segment],
         ranges: &[TimeRange],
         wanted: Wanted,
     ) -> Result<(), QueryError> {
-        let mut scratch = Scratch::default();
+        let tally = self.tally(wanted);
+        let (mut scratch, mut tasks) = (Scratch::default(), Vec::new());
+        for segment in segments {
+            let task = self.add_segment(segment, ranges, wanted, tally.is_some(), &mut scratch)?;
+            tasks.extend(task);
+            if let Some(tally) = tally.as_ref().filter(|_| tally::are_many(&tasks)) {
+                self.add_tallied(tally, &std::mem::take(&mut tasks), ranges)?;
+            }
+        }
+        tally.map_or(Ok(()), |tally| self.add_tallied(&tally, &tasks, ranges))
+    }
+
+    /// Adds those blocks of `segment` that must be looked at row by row, and gives back the others.
+    fn add_segment<'s>(
+        &mut self,
+        segment: &'s Segment,
+        ranges: &[TimeRange],
+        wanted: Wanted,
+        tallied: bool,
+        scratch: &mut Scratch,
+    ) -> Result<Option<Task<'s>>, QueryError> {
         let mut space =
             Space { translation: Translation::default(), values: [0; GROUP_ROWS], cells: [0; GROUP_ROWS], step: 0 };
         space.translation.reset(segment.names().names_len());
         let mut searches: [Option<Search>; 3] = [const { None }; 3];
-        let (mut tally, mut tallied): (Option<Tally>, Vec<usize>) = (None, Vec::new());
+        let mut blocks = Vec::new();
         for (number, block) in segment.blocks().iter().enumerate() {
             let kind = kind_of(block.kind);
             let span = TimeRange::new(block.min_ts, block.max_ts.plus_ms(1));
@@ -117,23 +82,19 @@ impl Gathering<'_, '_> {
                 continue;
             }
             if searches[kind as usize].is_none() {
-                let search = self.search(segment, kind, wanted, &mut space.translation);
-                if kind == Kind::Request {
-                    tally = self.tally(&search, wanted);
-                }
-                searches[kind as usize] = Some(search);
+                searches[kind as usize] = Some(self.search(segment, kind, wanted, &mut space.translation));
             }
             let Some(search) = &mut searches[kind as usize] else { continue };
             if search.skips(block) {
                 continue;
             }
             self.read.raw_events += block.rows as u64;
-            if kind == Kind::Request && tally.is_some() {
-                tallied.push(number);
+            if tallied && kind == Kind::Request && search.grouping.keys().is_some() {
+                blocks.push(number);
                 continue;
             }
             let fetched = search.fetched(kind).with(Column::Ts);
-            match segment.read(number, fetched, &mut scratch) {
+            match segment.read(number, fetched, scratch) {
                 Ok(mut reader) => {
                     let ranges = if inside { None } else { Some(ranges) };
                     self.add_block(segment, &mut reader, kind, search, ranges, wanted, &mut space)?;
@@ -142,34 +103,42 @@ impl Gathering<'_, '_> {
             }
             self.check_memory()?;
         }
-        match (tally, &searches[Kind::Request as usize]) {
-            (Some(mut tally), Some(search)) => {
-                tally.add_blocks(segment, &tallied, search, ranges);
-                self.add_tally(segment, &tally, &mut space.translation)
-            }
-            _ => Ok(()),
-        }
+        let [search, ..] = searches;
+        Ok(search.filter(|_| !blocks.is_empty()).map(|search| Task { segment, search, blocks }))
     }
 
     /// What adds calls up without a look at their groups, if that answers the plan.
-    fn tally(&self, search: &Search, wanted: Wanted) -> Option<Tally> {
+    fn tally(&mut self, wanted: Wanted) -> Option<Wants> {
         let values = wanted.values && self.quantile().is_some_and(|m| Kind::Request.measures(m));
-        if !search.plain || !wanted.numbers || values || self.cells.steps() > 1 {
+        let plain = self.conditions.get(Kind::Request).is_some_and(|condition| condition.is_plain());
+        if !plain || !(wanted.numbers || wanted.matches) || values || self.cells.steps() > 1 {
             return None;
         }
-        let sums_only = self.plan.sums_only && self.quantile().is_none();
-        Tally::new(&search.grouping, &self.cells.measures, sums_only, !self.by_error)
+        let measures = self.cells.measures.iter().copied().enumerate();
+        Some(Wants {
+            measures: measures.filter(|(_, m)| Kind::Request.measures(*m)).collect(),
+            sums_only: self.plan.sums_only && self.quantile().is_none(),
+            errors: wanted.numbers,
+            unpriced: wanted.numbers && !self.by_error,
+        })
     }
 
-    fn add_tally(&mut self, segment: &Segment, tally: &Tally, translation: &mut Translation) -> Result<(), QueryError> {
-        self.missing.extend(tally.missing.iter().cloned());
-        for (key, calls, stats) in tally.found() {
-            let cell = self.cell_at(segment, Kind::Request, &|_| key, translation)?;
-            let counts = self.cells.counters(cell);
-            counts.requests += calls.requests;
-            counts.errors += calls.errors;
-            counts.unpriced += calls.unpriced;
-            stats.for_each(|(at, stat)| self.cells.stat(cell, at).merge(stat));
+    fn add_tallied(&mut self, wants: &Wants, tasks: &[Task<'_>], ranges: &[TimeRange]) -> Result<(), QueryError> {
+        let mut translation = Translation::default();
+        for Sums { task, groups, stats, missing } in tally::run(tasks, wants, ranges) {
+            let segment = tasks[task].segment;
+            self.missing.extend(missing);
+            translation.reset(segment.names().names_len());
+            let mut stats = stats.chunks(wants.measures.len().max(1));
+            for (key, calls) in groups {
+                let cell = self.cell_at(segment, Kind::Request, &|_| key, &mut translation)?;
+                let counts = self.cells.counters(cell);
+                counts.requests += calls.requests;
+                counts.errors += calls.errors;
+                counts.unpriced += calls.unpriced;
+                let of_group = stats.next().unwrap_or(&[]);
+                wants.measures.iter().zip(of_group).for_each(|((at, _), stat)| self.cells.stat(cell, *at).merge(stat));
+            }
         }
         Ok(())
     }
@@ -207,13 +176,15 @@ impl Gathering<'_, '_> {
         }
         let mut names = Vec::new();
         for (label, leaf) in tests {
-            let ids: Vec<NameId> = (0..)
-                .zip(segment.names().names())
-                .map(|(id, name)| translation.id(&mut self.names, id, || name))
-                .collect();
             let Some(condition) = self.conditions.get(kind) else { continue };
-            let mut accepts = |id| condition.accepts(&self.names, leaf, id);
-            names.push((label, passing(label, &ids, segment.names().series(), &mut accepts)));
+            let mut accepts = |name| {
+                let id = match name {
+                    Name::Known(id) => id,
+                    Name::OfSegment(id) => translation.id(&mut self.names, id, || segment.names().name(id)),
+                };
+                condition.accepts(&self.names, leaf, id)
+            };
+            names.push((label, Listed::new(passing(label, segment.names(), &mut accepts))));
         }
         Search { needed, grouping, comparisons, names, plain, shown }
     }
@@ -237,16 +208,17 @@ impl Gathering<'_, '_> {
                 left.retain(|row| within(ranges, Timestamp::from_millis(ts[row])));
             }
             search.narrow(reader, number, kind, &mut left, &mut space.values);
-            if left.len == 0 {
+            if left.is_empty() {
                 continue;
             }
             reader.decode(number, search.shown);
             if !search.plain {
                 self.judge(segment, reader, kind, search, &mut left, space);
             }
-            self.group_rows(segment, reader, kind, &mut search.grouping, &left, space)?;
-            self.add_steps(reader, number, &left, space);
-            self.add_group(segment, reader, number, kind, &left, wanted, space)?;
+            let rows = left.places();
+            self.group_rows(segment, reader, kind, &mut search.grouping, &rows, space)?;
+            self.add_steps(reader, number, &rows, space);
+            self.add_group(segment, reader, number, kind, &rows, wanted, space)?;
         }
         Ok(())
     }
@@ -273,13 +245,13 @@ impl Gathering<'_, '_> {
     }
 
     /// Moves the rows' cells to the steps of their times.
-    fn add_steps(&self, reader: &mut BlockReader<'_>, number: usize, left: &Left, space: &mut Space) {
+    fn add_steps(&self, reader: &mut BlockReader<'_>, number: usize, rows: &Places, space: &mut Space) {
         if self.cells.steps() == 1 {
             return;
         }
         reader.decode(number, ColumnSet::of(&[Column::Ts]));
         let ts = reader.values(Column::Ts);
-        for row in left.iter() {
+        for row in rows.iter() {
             space.step = self.cells.step(Timestamp::from_millis(ts[row]), space.step);
             space.cells[row] += space.step as CellId;
         }
@@ -292,18 +264,21 @@ impl Gathering<'_, '_> {
         reader: &mut BlockReader<'_>,
         number: usize,
         kind: Kind,
-        left: &Left,
+        rows: &Places,
         wanted: Wanted,
         space: &mut Space,
     ) -> Result<(), QueryError> {
+        if wanted.matches {
+            self.cells.counters(0).requests += rows.len() as u64;
+        }
         if wanted.numbers {
-            self.count_rows(reader, kind, left, &space.cells);
+            self.count_rows(reader, kind, rows, &space.cells);
             for at in 0..self.cells.measures.len() {
                 let measure = self.cells.measures[at];
                 if kind.measures(measure) {
-                    let values = numbers(reader, measure, left, &mut space.values);
+                    let values = numbers(reader, measure, &mut space.values);
                     let sums = self.plan.sums_only && !self.cells.is_quantile(at);
-                    for row in left.iter().filter(|row| values[*row] != ABSENT) {
+                    for row in rows.iter().filter(|row| values[*row] != ABSENT) {
                         let stat = self.cells.stat(space.cells[row], at);
                         if sums { stat.add_sum(values[row]) } else { stat.add(values[row]) }
                     }
@@ -313,7 +288,7 @@ impl Gathering<'_, '_> {
                 reader.decode(number, ColumnSet::of(&[Column::Ts]));
                 let (ts, key) = (reader.values(Column::Ts), reader.values(Column::Key));
                 let status = reader.values(Column::Status);
-                for row in left.iter() {
+                for row in rows.iter() {
                     let id = key[row] as NameId;
                     let key = space.translation.id(&mut self.names, id, || segment.names().name(id));
                     let (ts, denied) = (Timestamp::from_millis(ts[row]), status[row] != raw::OK);
@@ -322,20 +297,20 @@ impl Gathering<'_, '_> {
             }
         }
         if let Some(measure) = self.quantile().filter(|m| wanted.values && kind.measures(*m)) {
-            let values = numbers(reader, measure, left, &mut space.values);
-            for row in left.iter().filter(|row| values[*row] != ABSENT) {
+            let values = numbers(reader, measure, &mut space.values);
+            for row in rows.iter().filter(|row| values[*row] != ABSENT) {
                 self.cells.distributions.add_value(space.cells[row], values[row]).map_err(overflow)?;
             }
         }
         Ok(())
     }
 
-    fn count_rows(&mut self, reader: &BlockReader<'_>, kind: Kind, left: &Left, cells: &[CellId; GROUP_ROWS]) {
+    fn count_rows(&mut self, reader: &BlockReader<'_>, kind: Kind, rows: &Places, cells: &[CellId; GROUP_ROWS]) {
         let status = reader.values(Column::Status);
         match kind {
             Kind::Request => {
                 let unpriced = (!self.by_error).then(|| reader.values(Column::CostSource));
-                for row in left.iter() {
+                for row in rows.iter() {
                     let counts = self.cells.counters(cells[row]);
                     counts.requests += 1;
                     counts.errors += u64::from(status[row] != raw::OK);
@@ -343,13 +318,13 @@ impl Gathering<'_, '_> {
                 }
             }
             Kind::Cache => {
-                for row in left.iter() {
+                for row in rows.iter() {
                     let counts = self.cells.counters(cells[row]);
                     if status[row] == raw::OK { counts.hits += 1 } else { counts.misses += 1 }
                 }
             }
             Kind::Rate => {
-                for row in left.iter() {
+                for row in rows.iter() {
                     let counts = self.cells.counters(cells[row]);
                     if status[row] == raw::OK { counts.allowed += 1 } else { counts.denied += 1 }
                 }
@@ -376,12 +351,7 @@ impl Search {
                 Compare::GreaterOrEqual => bounds.max < with,
             }
         });
-        by_number || self.names.iter().any(|(label, allowed)| self.no_name(*label, allowed, block))
-    }
-
-    fn no_name(&self, label: Label, allowed: &[bool], block: &BlockInfo) -> bool {
-        let bounds = block.bounds(column_of(label, kind_of(block.kind)));
-        !(bounds.min..=bounds.max).any(|value| allowed.get(value as usize).is_none_or(|a| *a))
+        by_number || self.names.iter().any(|(label, listed)| no_name(*label, listed, block))
     }
 
     /// Columns to fetch from a block.
@@ -399,58 +369,65 @@ impl Search {
         left: &mut Left,
         values: &mut [u64; GROUP_ROWS],
     ) {
-        for (label, allowed) in &self.names {
-            if left.len == 0 {
+        for (label, listed) in &self.names {
+            if left.is_empty() {
                 return;
             }
             let column = column_of(*label, kind);
             reader.decode(group, ColumnSet::of(&[column]));
-            let ids = reader.values(column);
-            left.retain(|row| allowed.get(ids[row] as usize).is_some_and(|a| *a));
+            left.retain_listed(reader.values(column), listed);
         }
         for &(measure, compare, with) in &self.comparisons {
-            if left.len == 0 {
+            if left.is_empty() {
                 return;
             }
             reader.decode(group, columns_of(measure));
-            let values = numbers(reader, measure, left, values);
-            let Some((low, span, inside)) = stretch(compare, with) else {
-                left.len = 0;
-                return;
-            };
-            left.retain(|row| values[row] != ABSENT && (values[row].wrapping_sub(low) <= span) == inside);
+            match stretch(compare, with) {
+                Some(stretch) => left.retain_stretch(numbers(reader, measure, values), stretch),
+                None => left.retain(|_| false),
+            }
         }
     }
 }
 
-/// The numbers that compare so with `with`: those from the first one on as far as the second one says,
-/// or, with `false`, all others. `None` = no number does.
-fn stretch(compare: Compare, with: u64) -> Option<(u64, u64, bool)> {
-    match compare {
-        Compare::Equal => Some((with, 0, true)),
-        Compare::NotEqual => Some((with, 0, false)),
-        Compare::Less => Some((0, with.checked_sub(1)?, true)),
-        Compare::LessOrEqual => Some((0, with, true)),
-        Compare::Greater => Some((with.checked_add(1)?, u64::MAX - with - 1, true)),
-        Compare::GreaterOrEqual => Some((with, u64::MAX - with, true)),
-    }
+fn no_name(label: Label, listed: &Listed, block: &BlockInfo) -> bool {
+    let bounds = block.bounds(column_of(label, kind_of(block.kind)));
+    !listed.any(bounds.min, bounds.max)
+}
+
+/// The numbers that compare so with `with`; `None` = no number does.
+fn stretch(compare: Compare, with: u64) -> Option<Stretch> {
+    let (low, span, inside) = match compare {
+        Compare::Equal => (with, 0, true),
+        Compare::NotEqual => (with, 0, false),
+        Compare::Less => (0, with.checked_sub(1)?, true),
+        Compare::LessOrEqual => (0, with, true),
+        Compare::Greater => (with.checked_add(1)?, u64::MAX - with - 1, true),
+        Compare::GreaterOrEqual => (with, u64::MAX - with, true),
+    };
+    Some(Stretch { low, span, inside })
+}
+
+/// A name by its id.
+enum Name {
+    /// Of the answer.
+    Known(NameId),
+    OfSegment(NameId),
 }
 
 /// By value of the label's column: whether its name passes.
-fn passing(
-    label: Label,
-    ids: &[NameId],
-    series: &[(NameId, NameId)],
-    accepts: &mut impl FnMut(NameId) -> bool,
-) -> Vec<bool> {
-    let mut named = |id: NameId| ids.get(id as usize).is_some_and(|&id| accepts(id));
+fn passing(label: Label, names: &Dictionary, accepts: &mut dyn FnMut(Name) -> bool) -> Vec<bool> {
+    let all = || 0..names.names_len() as NameId;
     match label {
-        Label::Provider => series.iter().map(|&(provider, _)| named(provider)).collect(),
-        Label::Model => series.iter().map(|&(_, model)| named(model)).collect(),
+        Label::Provider => names.series().iter().map(|&(provider, _)| accepts(Name::OfSegment(provider))).collect(),
+        Label::Model => names.series().iter().map(|&(_, model)| accepts(Name::OfSegment(model))).collect(),
         // Success, failure without a kind, and failures by kind.
-        Label::Status => (0..=ids.len()).map(|at| accepts(if at as u64 == raw::OK { OK } else { ERROR })).collect(),
-        Label::Error => [0].iter().chain(ids).map(|&id| accepts(id)).collect(),
-        _ => ids.iter().map(|&id| accepts(id)).collect(),
+        Label::Status => {
+            let (ok, error) = (accepts(Name::Known(OK)), accepts(Name::Known(ERROR)));
+            (0..=names.names_len()).map(|at| if at as u64 == raw::OK { ok } else { error }).collect()
+        }
+        Label::Error => std::iter::once(0).chain(all()).map(|id| accepts(Name::OfSegment(id))).collect(),
+        _ => all().map(|id| accepts(Name::OfSegment(id))).collect(),
     }
 }
 
@@ -507,23 +484,20 @@ fn utilization(remaining: u64, limit: u64) -> u64 {
     row.utilization().unwrap_or(ABSENT)
 }
 
-/// The numbers of the rows that are left, a column's own or computed into `space`.
+/// The numbers of a group's rows, a column's own or computed into `space`.
 pub(super) fn numbers<'v>(
     reader: &'v BlockReader<'_>,
     measure: Measure,
-    left: &Left,
     space: &'v mut [u64; GROUP_ROWS],
 ) -> &'v [u64; GROUP_ROWS] {
     match measure {
         Measure::Tokens => {
             let (input, output) = (reader.values(Column::InputTokens), reader.values(Column::OutputTokens));
-            for &row in left.rows() {
-                space[row as usize] = input[row as usize] + output[row as usize];
-            }
+            let both = input.iter().zip(output);
+            space.iter_mut().zip(both).for_each(|(to, (input, output))| *to = input.wrapping_add(*output));
         }
         Measure::Cost => {
             let (cost, source) = (reader.values(Column::Cost), reader.values(Column::CostSource));
-            // Every row, wanted or not: that is vector code.
             let priced = cost.iter().zip(source);
             space
                 .iter_mut()
@@ -532,7 +506,8 @@ pub(super) fn numbers<'v>(
         }
         Measure::Utilization => {
             let (remaining, limit) = (reader.values(Column::Remaining), reader.values(Column::Limit));
-            left.iter().for_each(|row| space[row] = utilization(remaining[row], limit[row]));
+            let both = remaining.iter().zip(limit);
+            space.iter_mut().zip(both).for_each(|(to, (remaining, limit))| *to = utilization(*remaining, *limit));
         }
         other => match single_column(other) {
             Some(column) => return reader.values(column),

@@ -10,7 +10,8 @@ use super::super::cells::CellId;
 use super::super::filter::Kind;
 use super::super::names::{ERROR, LabelSet, Labels, OK, Translation};
 use super::super::plan::Label;
-use super::columns::{Left, Space};
+use super::columns::Space;
+use super::left::Places;
 use crate::raw::{self, BlockReader, Column, Segment};
 use crate::row::NameId;
 
@@ -24,6 +25,9 @@ pub(super) enum Grouping {
     /// By the labels of a row.
     Labels,
 }
+
+/// More values of a column than these are not kept in an array.
+const KEYS_MAX: usize = 1 << 16;
 
 /// No cell has this number: there are fewer than [`super::super::plan::CELLS_MAX`].
 const UNKNOWN: CellId = CellId::MAX;
@@ -41,21 +45,31 @@ impl Grouping {
             _ => Self::Labels,
         }
     }
+
+    /// The column that tells the group, `None` for a single group, and how many values it can have;
+    /// nothing when that takes more than a column.
+    pub(super) fn keys(&self) -> Option<(Option<Column>, usize)> {
+        match self {
+            Self::One(_) => Some((None, 1)),
+            Self::Column(column, known) if known.len() <= KEYS_MAX => Some((Some(*column), known.len())),
+            Self::Column(..) | Self::Labels => None,
+        }
+    }
 }
 
 impl Gathering<'_, '_> {
-    /// Notes the cells of the rows that are left.
+    /// Notes the cells of `rows`.
     pub(super) fn group_rows(
         &mut self,
         segment: &Segment,
         reader: &BlockReader<'_>,
         kind: Kind,
         grouping: &mut Grouping,
-        left: &Left,
+        rows: &Places,
         space: &mut Space,
     ) -> Result<(), QueryError> {
         let translation = &mut space.translation;
-        let Some(first) = left.iter().next() else { return Ok(()) };
+        let Some(first) = rows.iter().next() else { return Ok(()) };
         match grouping {
             Grouping::One(cell) => {
                 if *cell == UNKNOWN {
@@ -65,7 +79,7 @@ impl Gathering<'_, '_> {
             }
             Grouping::Column(column, known) => {
                 let values = reader.values(*column);
-                for row in left.iter() {
+                for row in rows.iter() {
                     let value = values[row] as usize;
                     space.cells[row] = match known.get(value) {
                         Some(&cell) if cell != UNKNOWN => cell,
@@ -78,7 +92,7 @@ impl Gathering<'_, '_> {
                 }
             }
             Grouping::Labels => {
-                for row in left.iter() {
+                for row in rows.iter() {
                     space.cells[row] = self.row_cell(segment, reader, kind, row, translation)?;
                 }
             }

@@ -1,21 +1,40 @@
-//! Counts and sums of a segment by the value of one column, on two threads.
+//! Counts and sums of calls by the value of one column, on two threads.
 //!
 //! Where all that is asked for are counts and stats in groups that one column tells, a row needs no
 //! cell: it is added to an array by the column's value, and each value that occurred is turned into a
-//! group once. Nothing of that needs names, so half of the blocks can be read by another thread.
+//! group once a segment. Nothing of that needs names, so another thread can read half of the blocks.
 
 use super::super::filter::Kind;
-use super::columns::{Left, Search, numbers};
-use super::grouping::Grouping;
+use super::columns::{Search, numbers};
+use super::left::Left;
 use super::within;
 use crate::bucket::{Measure, Stat};
 use crate::raw::{self, ABSENT, BlockReader, Column, ColumnSet, GROUP_ROWS, Scratch, Segment};
 use crate::time::{TimeRange, Timestamp};
 
-/// More values of a column than these are not kept in an array.
-const KEYS_MAX: usize = 1 << 16;
 /// Fewer rows are done before another thread is awake.
 const SHARED_ROWS_MIN: usize = if cfg!(test) { 2 } else { 50_000 };
+
+/// Tasks with more values of their columns are done before more come: they are 100 bytes each.
+const TASKS_KEYS_MAX: usize = 1 << 17;
+
+/// What is added up of each call.
+#[derive(Debug)]
+pub(super) struct Wants {
+    /// Measures that calls have, with their number in the answer.
+    pub(super) measures: Vec<(usize, Measure)>,
+    pub(super) sums_only: bool,
+    pub(super) errors: bool,
+    pub(super) unpriced: bool,
+}
+
+/// Blocks of a segment in which one column tells the group.
+pub(super) struct Task<'s> {
+    pub(super) segment: &'s Segment,
+    /// Its filter is plain.
+    pub(super) search: Search,
+    pub(super) blocks: Vec<usize>,
+}
 
 /// Counts of calls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,147 +44,179 @@ pub(super) struct Calls {
     pub(super) unpriced: u64,
 }
 
-/// What is added up.
-#[derive(Clone, Debug)]
-pub(super) struct Tally {
-    /// The column that tells the group; without one there is a single group.
-    pub(super) column: Option<Column>,
-    /// Measures that calls have, with their number in the answer.
-    measures: Vec<(usize, Measure)>,
-    sums_only: bool,
-    unpriced: bool,
-    /// By value of the column.
-    calls: Vec<Calls>,
-    /// By value of the column, then by measure.
-    stats: Vec<Stat>,
+/// What blocks of a task come to.
+pub(super) struct Sums {
+    /// Which one.
+    pub(super) task: usize,
+    /// Every value of the column that occurred.
+    pub(super) groups: Vec<(u64, Calls)>,
+    /// Of each group as many as there are measures.
+    pub(super) stats: Vec<Stat>,
     /// Blocks that could not be read.
     pub(super) missing: Vec<String>,
 }
 
-impl Tally {
-    /// Nothing yet; `None` when groups are not told by one column of few values.
-    pub(super) fn new(grouping: &Grouping, measures: &[Measure], sums_only: bool, unpriced: bool) -> Option<Self> {
-        let (column, keys) = match grouping {
-            Grouping::One(_) => (None, 1),
-            Grouping::Column(column, known) => (Some(*column), known.len()),
-            Grouping::Labels => return None,
+/// Whether it is time to do `tasks`.
+pub(super) fn are_many(tasks: &[Task<'_>]) -> bool {
+    tasks.iter().map(|task| task.search.grouping.keys().map_or(0, |(_, keys)| keys)).sum::<usize>() > TASKS_KEYS_MAX
+}
+
+/// Adds up what of the tasks' blocks lies in `ranges` and passes the filter.
+pub(super) fn run(tasks: &[Task<'_>], wants: &Wants, ranges: &[TimeRange]) -> Vec<Sums> {
+    let blocks: Vec<(usize, usize)> =
+        (0..).zip(tasks).flat_map(|(number, task)| task.blocks.iter().map(move |&block| (number, block))).collect();
+    let rows = |&(task, block): &(usize, usize)| tasks[task].segment.blocks()[block].rows;
+    let all: usize = blocks.iter().map(rows).sum();
+    let work = |blocks: &[(usize, usize)]| add_blocks(tasks, blocks, wants, ranges);
+    if all < SHARED_ROWS_MIN || !std::thread::available_parallelism().is_ok_and(|n| n.get() > 1) {
+        return work(&blocks);
+    }
+    let mut before = 0;
+    let half = blocks.iter().take_while(|block| {
+        before += rows(block);
+        before <= all / 2
+    });
+    let (mine, others) = blocks.split_at(half.count());
+    std::thread::scope(|scope| {
+        let helper = std::thread::Builder::new().spawn_scoped(scope, || work(others));
+        let mut sums = work(mine);
+        match helper.map(std::thread::ScopedJoinHandle::join) {
+            Ok(Ok(theirs)) => sums.extend(theirs),
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(_) => sums.extend(work(others)),
+        }
+        sums
+    })
+}
+
+fn add_blocks(tasks: &[Task<'_>], blocks: &[(usize, usize)], wants: &Wants, ranges: &[TimeRange]) -> Vec<Sums> {
+    let mut tally =
+        Tally { wants, scratch: Scratch::default(), space: [0; GROUP_ROWS], calls: Vec::new(), stats: Vec::new() };
+    let of_tasks = blocks.chunk_by(|a, b| a.0 == b.0);
+    of_tasks.map(|blocks| tally.add_task(blocks[0].0, &tasks[blocks[0].0], blocks, ranges)).collect()
+}
+
+/// Work space of a thread.
+struct Tally<'w> {
+    wants: &'w Wants,
+    scratch: Scratch,
+    space: [u64; GROUP_ROWS],
+    /// By value of the column.
+    calls: Vec<Calls>,
+    /// By value of the column, then by measure.
+    stats: Vec<Stat>,
+}
+
+impl Tally<'_> {
+    fn add_task(&mut self, number: usize, task: &Task<'_>, blocks: &[(usize, usize)], ranges: &[TimeRange]) -> Sums {
+        let (column, keys) = task.search.grouping.keys().unwrap_or((None, 1));
+        let width = self.wants.measures.len();
+        self.calls.clear();
+        self.calls.resize(keys, Calls::default());
+        self.stats.clear();
+        self.stats.resize(keys * width, Stat::default());
+        let mut missing = Vec::new();
+        for &(_, block) in blocks {
+            if let Err(error) = self.add_block(task, column, block, ranges) {
+                missing.push(format!("{} events: {error}", task.segment.blocks()[block].rows));
+            }
+        }
+        let occurred = || (0..).zip(&self.calls).filter(|(_, calls)| calls.requests > 0);
+        let groups = occurred().map(|(key, calls)| (key as u64, *calls)).collect();
+        let stats = occurred().flat_map(|(key, _): (usize, _)| &self.stats[key * width..][..width]).copied().collect();
+        Sums { task: number, groups, stats, missing }
+    }
+
+    fn add_block(
+        &mut self,
+        task: &Task<'_>,
+        column: Option<Column>,
+        number: usize,
+        ranges: &[TimeRange],
+    ) -> Result<(), raw::SegmentError> {
+        let Task { segment, search, .. } = task;
+        let block = &segment.blocks()[number];
+        let span = TimeRange::new(block.min_ts, block.max_ts.plus_ms(1));
+        let inside = ranges.iter().any(|r| r.covers(&span));
+        let fetched = search.fetched(Kind::Request);
+        let fetched = if inside { fetched } else { fetched.with(Column::Ts) };
+        let mut reader = segment.read(number, fetched, &mut self.scratch)?;
+        let mut sums =
+            Rows { wants: self.wants, column, calls: &mut self.calls, stats: &mut self.stats, space: &mut self.space };
+        for group in 0..reader.groups() {
+            let mut left = Left::all(reader.rows(group));
+            if !inside {
+                reader.decode(group, ColumnSet::of(&[Column::Ts]));
+                let ts = reader.values(Column::Ts);
+                left.retain(|row| within(ranges, Timestamp::from_millis(ts[row])));
+            }
+            search.narrow(&mut reader, group, Kind::Request, &mut left, sums.space);
+            if !left.is_empty() {
+                reader.decode(group, search.shown);
+                sums.add(&reader, &left);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the rows of a block are added.
+struct Rows<'t> {
+    wants: &'t Wants,
+    column: Option<Column>,
+    calls: &'t mut [Calls],
+    stats: &'t mut [Stat],
+    space: &'t mut [u64; GROUP_ROWS],
+}
+
+impl Rows<'_> {
+    /// Adds the rows of a group that are left.
+    fn add(&mut self, reader: &BlockReader<'_>, left: &Left) {
+        let Some(column) = self.column else {
+            self.count_all(reader, left);
+            return self.add_values(reader, left, &[0; GROUP_ROWS]);
         };
-        let measures: Vec<_> =
-            measures.iter().copied().enumerate().filter(|(_, m)| Kind::Request.measures(*m)).collect();
-        let stats = vec![Stat::default(); keys * measures.len()];
-        let calls = vec![Calls::default(); keys];
-        (keys <= KEYS_MAX).then_some(Self { column, measures, sums_only, unpriced, calls, stats, missing: Vec::new() })
+        let keys = reader.values(column);
+        self.count_each(reader, left, keys);
+        self.add_values(reader, left, keys);
     }
 
-    /// Adds what of `blocks` lies in `ranges` and passes the search, whose filter must be plain.
-    pub(super) fn add_blocks(&mut self, segment: &Segment, blocks: &[usize], search: &Search, ranges: &[TimeRange]) {
-        let rows: usize = blocks.iter().map(|&block| segment.blocks()[block].rows).sum();
-        let shared = rows >= SHARED_ROWS_MIN && std::thread::available_parallelism().is_ok_and(|n| n.get() > 1);
-        let (mine, others) = blocks.split_at(if shared { blocks.len() / 2 } else { blocks.len() });
-        let mut theirs = self.clone();
-        std::thread::scope(|scope| {
-            let work = || theirs.add_some(segment, others, search, ranges);
-            let helper =
-                if others.is_empty() { None } else { std::thread::Builder::new().spawn_scoped(scope, work).ok() };
-            let alone = helper.is_none();
-            self.add_some(segment, mine, search, ranges);
-            if alone {
-                self.add_some(segment, others, search, ranges);
-            }
-        });
-        if !others.is_empty() {
-            self.merge(theirs);
+    fn count_all(&mut self, reader: &BlockReader<'_>, left: &Left) {
+        let calls = &mut self.calls[0];
+        calls.requests += left.len() as u64;
+        if self.wants.errors {
+            calls.errors += (left.len() - left.count_equal(reader.values(Column::Status), raw::OK)) as u64;
+        }
+        if self.wants.unpriced {
+            calls.unpriced += left.count_equal(reader.values(Column::CostSource), 0) as u64;
         }
     }
 
-    fn merge(&mut self, other: Self) {
-        for (mine, theirs) in self.calls.iter_mut().zip(other.calls) {
-            mine.requests += theirs.requests;
-            mine.errors += theirs.errors;
-            mine.unpriced += theirs.unpriced;
-        }
-        self.stats.iter_mut().zip(&other.stats).for_each(|(mine, theirs)| mine.merge(theirs));
-        self.missing.extend(other.missing);
-    }
-
-    fn add_some(&mut self, segment: &Segment, blocks: &[usize], search: &Search, ranges: &[TimeRange]) {
-        let (mut scratch, mut space) = (Scratch::default(), [0; GROUP_ROWS]);
-        for &number in blocks {
-            let block = &segment.blocks()[number];
-            let span = TimeRange::new(block.min_ts, block.max_ts.plus_ms(1));
-            let inside = ranges.iter().any(|r| r.covers(&span));
-            let fetched = search.fetched(Kind::Request);
-            let fetched = if inside { fetched } else { fetched.with(Column::Ts) };
-            let mut reader = match segment.read(number, fetched, &mut scratch) {
-                Ok(reader) => reader,
-                Err(error) => {
-                    self.missing.push(format!("{} events: {error}", block.rows));
-                    continue;
-                }
-            };
-            for group in 0..reader.groups() {
-                let mut left = Left::all(reader.rows(group));
-                if !inside {
-                    reader.decode(group, ColumnSet::of(&[Column::Ts]));
-                    let ts = reader.values(Column::Ts);
-                    left.retain(|row| within(ranges, Timestamp::from_millis(ts[row])));
-                }
-                search.narrow(&mut reader, group, Kind::Request, &mut left, &mut space);
-                if !left.is_empty() {
-                    reader.decode(group, search.shown);
-                    self.add_group(&reader, &left, &mut space);
-                }
-            }
+    fn count_each(&mut self, reader: &BlockReader<'_>, left: &Left, keys: &[u64; GROUP_ROWS]) {
+        let status = if self.wants.errors { reader.values(Column::Status) } else { &[raw::OK; GROUP_ROWS] };
+        let source = if self.wants.unpriced { reader.values(Column::CostSource) } else { &[1; GROUP_ROWS] };
+        let top = self.calls.len() - 1;
+        for row in left.places().iter() {
+            // Footers are checked: no column has values beyond its names.
+            let calls = &mut self.calls[(keys[row] as usize).min(top)];
+            calls.requests += 1;
+            calls.errors += u64::from(status[row] != raw::OK);
+            calls.unpriced += u64::from(source[row] == 0);
         }
     }
 
-    fn add_group(&mut self, reader: &BlockReader<'_>, left: &Left, space: &mut [u64; GROUP_ROWS]) {
-        const ONE: &[u64; GROUP_ROWS] = &[0; GROUP_ROWS];
-        let keys = self.column.map_or(ONE, |column| reader.values(column));
-        let status = reader.values(Column::Status);
-        let source = if self.unpriced { reader.values(Column::CostSource) } else { &[1; GROUP_ROWS] };
-        // As slices of their own: the loops need not ask again where they lie.
-        let (all_calls, stats) = (self.calls.as_mut_slice(), self.stats.as_mut_slice());
-        let top = all_calls.len() - 1;
-        if self.column.is_none() {
-            let (mut errors, mut unpriced) = (0, 0);
-            for &row in left.rows() {
-                errors += u64::from(status[row as usize] != raw::OK);
-                unpriced += u64::from(source[row as usize] == 0);
-            }
-            let calls = &mut all_calls[0];
-            (calls.requests, calls.errors) = (calls.requests + left.len() as u64, calls.errors + errors);
-            calls.unpriced += unpriced;
-        } else {
-            for &row in left.rows() {
-                let row = row as usize;
-                // Footers are checked: no column has values beyond its names.
-                let calls = &mut all_calls[(keys[row] as usize).min(top)];
-                calls.requests += 1;
-                calls.errors += u64::from(status[row] != raw::OK);
-                calls.unpriced += u64::from(source[row] == 0);
+    fn add_values(&mut self, reader: &BlockReader<'_>, left: &Left, keys: &[u64; GROUP_ROWS]) {
+        let Wants { measures, sums_only, .. } = self.wants;
+        if measures.is_empty() {
+            return;
+        }
+        let (rows, width, top) = (left.places(), measures.len(), self.calls.len() - 1);
+        for (at, &(_, measure)) in measures.iter().enumerate() {
+            let values = numbers(reader, measure, self.space);
+            for row in rows.iter().filter(|row| values[*row] != ABSENT) {
+                let stat = &mut self.stats[(keys[row] as usize).min(top) * width + at];
+                if *sums_only { stat.add_sum(values[row]) } else { stat.add(values[row]) }
             }
         }
-        let (width, sums_only) = (self.measures.len(), self.sums_only);
-        for (at, &(_, measure)) in self.measures.iter().enumerate() {
-            let values = numbers(reader, measure, left, space);
-            for &row in left.rows() {
-                let (key, value) = (keys[row as usize] as usize, values[row as usize]);
-                if value != ABSENT {
-                    let stat = &mut stats[key.min(top) * width + at];
-                    if sums_only { stat.add_sum(value) } else { stat.add(value) }
-                }
-            }
-        }
-    }
-
-    /// Every value that occurred, with its calls and its stats by number of the measure.
-    pub(super) fn found(&self) -> impl Iterator<Item = (u64, Calls, impl Iterator<Item = (usize, &Stat)>)> {
-        let width = self.measures.len();
-        let occurred = self.calls.iter().enumerate().filter(|(_, calls)| calls.requests > 0);
-        occurred.map(move |(key, calls)| {
-            let stats = &self.stats[key * width..][..width];
-            (key as u64, *calls, self.measures.iter().zip(stats).map(|((at, _), stat)| (*at, stat)))
-        })
     }
 }
