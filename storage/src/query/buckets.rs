@@ -373,17 +373,18 @@ impl Gathering<'_, '_> {
         counts.requests += from.count;
         counts.errors += from.errors;
         counts.unpriced += from.unpriced;
-        let [input, output, cached, reasoning, cache_write, cache_write_1h] = from.tokens.map(u128::from);
+        let [input, output, cached, reasoning, cache_write, cache_write_1h] = from.tokens;
         for at in 0..self.cells.measures.len() {
+            let (count, sum) = (from.count, u128::from);
             let (count, sum) = match self.cells.measures[at] {
-                Measure::Tokens => (from.count, input + output),
-                Measure::InputTokens => (from.count, input),
-                Measure::OutputTokens => (from.count, output),
-                Measure::CachedTokens => (from.count, cached),
-                Measure::ReasoningTokens => (from.count, reasoning),
-                Measure::CacheWriteTokens => (from.count, cache_write),
-                Measure::CacheWrite1hTokens => (from.count, cache_write_1h),
-                Measure::Cost => (from.count.saturating_sub(from.unpriced), from.cost_nanos),
+                Measure::Tokens => (count, sum(input) + sum(output)),
+                Measure::InputTokens => (count, sum(input)),
+                Measure::OutputTokens => (count, sum(output)),
+                Measure::CachedTokens => (count, sum(cached)),
+                Measure::ReasoningTokens => (count, sum(reasoning)),
+                Measure::CacheWriteTokens => (count, sum(cache_write)),
+                Measure::CacheWrite1hTokens => (count, sum(cache_write_1h)),
+                Measure::Cost => (count.saturating_sub(from.unpriced), from.cost_nanos),
                 _ => continue,
             };
             let stat = self.cells.stat(cell, at);

@@ -70,14 +70,20 @@ pub(crate) const fn status(ok: bool) -> NameId {
 #[derive(Debug)]
 pub(crate) struct LabelNames {
     names: Names,
-    of_store: HashMap<NameId, NameId, RandomState>,
+    /// By the store's id, for those small enough to be places in an array; [`UNKNOWN`] where none was asked for.
+    of_store: Vec<NameId>,
+    /// The same for the others.
+    of_store_rest: HashMap<NameId, NameId, RandomState>,
 }
+
+/// Ids of the store from here on are not places in an array.
+const PLACES_MAX: NameId = 1 << 20;
 
 impl LabelNames {
     pub(crate) fn new() -> Self {
         let mut names = Names::default();
         assert_eq!((names.intern("ok"), names.intern("error")), (OK, ERROR));
-        Self { names, of_store: HashMap::default() }
+        Self { names, of_store: Vec::new(), of_store_rest: HashMap::default() }
     }
 
     /// The id of `name`, new or known.
@@ -86,15 +92,26 @@ impl LabelNames {
     }
 
     /// The id of the store's name `id`, looked up once.
+    #[inline]
     pub(crate) fn of_store(&mut self, source: &dyn Source, id: NameId) -> Result<NameId, QueryError> {
-        if id == 0 {
-            return Ok(0);
+        match self.of_store.get(id as usize) {
+            Some(&known) if known != UNKNOWN => Ok(known),
+            _ => self.look_up(source, id),
         }
-        if let Some(&known) = self.of_store.get(&id) {
+    }
+
+    fn look_up(&mut self, source: &dyn Source, id: NameId) -> Result<NameId, QueryError> {
+        if let Some(&known) = self.of_store_rest.get(&id) {
             return Ok(known);
         }
-        let known = self.names.intern(&source.name(id)?);
-        self.of_store.insert(id, known);
+        let known = if id == 0 { 0 } else { self.names.intern(&source.name(id)?) };
+        if id < PLACES_MAX {
+            let places = (id as usize + 1).max(self.of_store.len());
+            self.of_store.resize(places, UNKNOWN);
+            self.of_store[id as usize] = known;
+        } else {
+            self.of_store_rest.insert(id, known);
+        }
         Ok(known)
     }
 

@@ -215,6 +215,7 @@ impl DetailCells<'_> {
     /// # Errors
     /// Damaged content.
     #[expect(clippy::should_implement_trait, reason = "`?` on each cell reads better than an iterator of results")]
+    #[inline]
     pub fn next(&mut self) -> Result<Option<(NameId, DetailCell)>, Damaged> {
         let input = &mut self.input;
         if input.is_empty() {

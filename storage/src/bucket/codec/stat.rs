@@ -327,9 +327,15 @@ pub(super) fn put_sum(sum: u128, kind: Kind, out: &mut Vec<u8>) {
 }
 
 /// Reads what [`put_sum`] wrote.
+#[inline]
 pub(super) fn take_sum(kind: Kind, input: &mut Input<'_>) -> Result<u128, Malformed> {
     let code = input.number()?;
     let unit = usize::try_from(code).ok().and_then(|code| kind.divisors().get(code));
     let unit = *unit.ok_or(Malformed("the head of a cell is unknown"))?;
-    input.wide_number()?.checked_mul(u128::from(unit)).ok_or(OVERFLOW)
+    let number = input.wide_number()?;
+    match u64::try_from(number) {
+        // No product of these is too large, which spares the check.
+        Ok(number) => Ok(u128::from(number) * u128::from(unit)),
+        Err(_) => number.checked_mul(u128::from(unit)).ok_or(OVERFLOW),
+    }
 }
