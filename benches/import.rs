@@ -4,17 +4,14 @@
 
 mod common;
 
-use std::fmt::Write as _;
 use std::hint::black_box;
 
-use ax_monitor::export;
 use ax_monitor::import::{Format, Input, LineParser, Options, import};
 use ax_storage::clock::Stopwatch;
-use ax_storage::event::{CostSource, Event};
 use ax_storage::row::Batch;
 use ax_storage::store::Store;
 use ax_storage::time::{Timestamp, Zone};
-use common::{END_MS, Random, event, median, rounds, users};
+use common::{END_MS, Traffic, lines, median, rounds};
 
 fn main() {
     let measuring = std::env::args().any(|arg| arg == "--bench");
@@ -24,12 +21,12 @@ fn main() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     println!("{events} events; median of {}", rounds(measuring));
 
-    let batch = week(events);
     for format in [Format::Ndjson, Format::Csv] {
-        let (name, text) = (if format == Format::Csv { "csv" } else { "ndjson" }, written(format, &batch));
+        let name = if format == Format::Csv { "csv" } else { "ndjson" };
         let path = folder.path().join(format!("events.{name}"));
-        std::fs::write(&path, &text).expect("room for the file");
+        lines::write(&path, format, Traffic::week(events as u64, 7));
         if format == Format::Ndjson {
+            let text = std::fs::read_to_string(&path).expect("it was just written");
             report("ndjson, parsing and interning, 1 thread", events, measuring, || parse(&text, now));
         }
         let mut round = 0;
@@ -43,51 +40,8 @@ fn main() {
         });
     }
     if let Some(peak) = peak_kib() {
-        println!("peak memory of this process, the text itself included: {} MB", peak / 1024);
+        println!("peak memory of this process, the NDJSON included: {} MB", peak / 1024);
     }
-}
-
-fn week(events: usize) -> Batch {
-    let (users, mut random, mut batch) = (users(), Random::new(7), Batch::default());
-    for i in 0..events as u64 {
-        let event = event(&mut random, &users, i, events as u64);
-        let Event::Request(request) = event else { continue };
-        batch.push(&event, request.ts.expect("it has a time"), CostSource::Recorded, "");
-    }
-    batch
-}
-
-/// A simple writer of what programs send: whole epoch milliseconds, no keys without a value.
-fn written(format: Format, batch: &Batch) -> String {
-    let mut text = String::new();
-    if format == Format::Csv {
-        export::csv_header(&mut text);
-    }
-    for row in &batch.rows {
-        match format {
-            Format::Csv => export::csv(&mut text, &batch.names, row),
-            _ => line(&mut text, batch, row),
-        }
-    }
-    text
-}
-
-fn line(text: &mut String, batch: &Batch, row: &ax_storage::row::Row) {
-    let ax_storage::row::Body::Request(r) = &row.body else { return };
-    let (name, ts) = (|id| batch.names.get(id), row.ts.millis());
-    let (provider, model, user) = (name(row.provider), name(row.model), name(row.user));
-    let latency = r.latency_us.get().unwrap_or_default();
-    let cost = ax_storage::event::NanoUsd::from_nanos(r.cost_nanos);
-    let _ = writeln!(
-        text,
-        "{{\"ts\":{ts},\"provider\":\"{provider}\",\"model\":\"{model}\",\"user\":\"{user}\",\"latency_ms\":{}.{:03},\
-         \"input_tokens\":{},\"output_tokens\":{},\"cost_usd\":{cost},\"ok\":{}}}",
-        latency / 1000,
-        latency % 1000,
-        r.tokens.input,
-        r.tokens.output,
-        r.ok,
-    );
 }
 
 fn parse(text: &str, now: Timestamp) {

@@ -10,7 +10,7 @@ use ax_storage::bucket::Measure;
 use ax_storage::query::plan::{Compare, Filter, Kinds, Label, Plan, Quantiles, Step};
 use ax_storage::store::Store;
 use ax_storage::time::{TimeRange, Timestamp, Zone};
-use common::{END_MS, START_MS, fill, rounds, time};
+use common::{END_MS, START_MS, fill, time};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -20,10 +20,7 @@ fn main() {
     let events = asked.unwrap_or(if measuring { 1_000_000 } else { 2_000 });
     let folder = tempfile::tempdir().expect("a temporary folder");
     let store = fill(folder.path(), events);
-    println!(
-        "{events} events in a week; median of {} in ms: store opened and asked | asked again",
-        rounds(measuring) * 5
-    );
+    println!("{events} events in a week; medians in ms: store opened and asked | asked again");
     let wanted = std::env::args().skip(1).find(|arg| !arg.starts_with('-') && arg.parse::<u64>().is_err());
     for (name, plan) in plans().into_iter().filter(|(name, _)| wanted.as_ref().is_none_or(|w| name.contains(w))) {
         let fresh = time(measuring, || {

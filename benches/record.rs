@@ -12,6 +12,7 @@ use std::time::Duration;
 use ax_monitor::collector::{JournalKind, Options, Series};
 use ax_monitor::{Collector, Event, Measurement, Request};
 use ax_storage::clock::{Clock, Stopwatch, SystemClock};
+use common::Traffic;
 use hdrhistogram::Histogram;
 
 /// Events measured together, so that reading the clock does not count.
@@ -24,10 +25,7 @@ const PACED: usize = 500_000;
 fn main() {
     let measuring = std::env::args().any(|arg| arg == "--bench");
     let burst = if measuring { 10_000_000 } else { 8 * BATCH };
-    let users = common::users();
-    let mut random = common::Random::new(7);
-    let events: Vec<_> =
-        (0..EVENTS as u64).map(|i| now(common::event(&mut random, &users, i, EVENTS as u64))).collect();
+    let events: Vec<_> = Traffic::week(EVENTS as u64, 7).map(|r| Event::Request(Request { ts: None, ..r })).collect();
     let clock = clock(burst / 10);
     println!("clock {clock:.1} ns; all below without it, ns an event\n");
     println!("                        first 64,000    median      mean");
@@ -53,14 +51,6 @@ fn main() {
     tail_of_threads(&events, burst);
     beside_a_flush(&events, if measuring { 5 } else { 0 });
     memory();
-}
-
-/// The event without a time: then it happens when it is recorded.
-fn now<'a>(event: Event<'a>) -> Event<'a> {
-    match event {
-        Event::Request(r) => Event::Request(Request { ts: None, ..r }),
-        other => other,
-    }
 }
 
 /// The call of a model with a price, whose cost the price list says.

@@ -4,10 +4,10 @@
 
 mod common;
 
-use ax_monitor::Collector;
+use ax_monitor::{Collector, Event, Request};
 use ax_storage::Store;
 use ax_storage::time::{Timestamp, Zone};
-use common::{END_MS, Random, START_MS, event, median, rounds, users};
+use common::{END_MS, START_MS, Traffic, median, rounds};
 
 fn main() {
     let measuring = std::env::args().any(|arg| arg == "--bench");
@@ -18,15 +18,13 @@ fn main() {
 /// Events of a week, recorded into journals and rolled up in one pass; they are older than what is
 /// closed, so every tier, the distributions and the details are written too.
 fn million(measuring: bool, n: u64) {
-    let users = users();
     let (mut week, mut live, mut seal) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds(measuring) {
         for (into, created) in [(&mut week, END_MS), (&mut live, START_MS)] {
             let dir = tempfile::tempdir().unwrap();
             let store = Store::open_or_create(dir.path(), &Zone::utc(), Timestamp::from_millis(created)).unwrap();
             let collector = Collector::open(dir.path()).unwrap();
-            let mut random = Random::new(1);
-            (0..n).for_each(|i| collector.record(&event(&mut random, &users, i, n)));
+            Traffic::week(n, 1).for_each(|request| collector.record(&Event::Request(request)));
             drop(collector);
             // `now` is not after the last closed bucket: nothing is due for closing.
             let report = store.tick(Timestamp::from_millis(created)).unwrap();
@@ -42,17 +40,16 @@ fn million(measuring: bool, n: u64) {
 
 /// A hundred events a minute and a pass after each: bytes written and CPU time a pass.
 fn minutes(passes: u64) {
-    let users = users();
     let dir = tempfile::tempdir().unwrap();
     let start = Timestamp::from_millis(START_MS);
     let store = Store::open_or_create(dir.path(), &Zone::utc(), start).unwrap();
     let collector = Collector::open(dir.path()).unwrap();
-    let mut random = Random::new(2);
-    let per_week = 7 * 24 * 60 * 100;
+    let mut traffic = Traffic::week(passes * 100, 2);
     let (mut bytes, mut cpu) = (Vec::new(), Vec::new());
     for pass in 0..passes {
-        for i in 0..100 {
-            collector.record(&event(&mut random, &users, pass * 100 + i, per_week));
+        for (i, request) in traffic.by_ref().take(100).enumerate() {
+            let ts = Some(start.plus_ms(pass * 60_000 + i as u64 * 600));
+            collector.record(&Event::Request(Request { ts, ..request }));
         }
         let (written, used) = (written_bytes(), cpu_seconds());
         store.tick(start.plus_ms((pass + 1) * 60_000)).unwrap();
