@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each bench uses a part of it")]
 
 pub(crate) mod lines;
+pub(crate) mod process;
 pub(crate) mod traffic;
 
 use std::path::Path;
