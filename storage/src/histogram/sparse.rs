@@ -122,7 +122,9 @@ impl<'a> Histogram<'a> {
     /// # Errors
     /// Damaged bytes.
     pub fn counts(&self) -> Result<Counts, Malformed> {
-        let mut counts = Counts::new();
+        // An entry takes a byte at least; `count` alone may be what damaged bytes say.
+        let most = usize::try_from(self.count).unwrap_or(usize::MAX).min(self.weight() + FEW_MAX);
+        let mut counts = Counts::with_capacity(most);
         self.each(|index, count| match counts.last_mut() {
             // The sum of all counts is the cell's count, so it fits.
             Some((last, sum)) if *last == index => *sum = sum.wrapping_add(count),
