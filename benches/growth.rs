@@ -20,7 +20,7 @@ use ax_storage::time::{DAY_MS, MINUTE_MS, Timestamp};
 use common::process::{Cost, cost};
 use common::{END_MS, Traffic, lines};
 
-/// How much faster than its work a cost may grow: logarithms, and what else the machine does.
+/// How much faster than its work a cost may grow: logarithms, and noise.
 const SLACK: f64 = 1.25;
 /// Milliseconds, or megabytes of a file, that are not told apart.
 const NOISE: f64 = 2.0;

@@ -5,7 +5,7 @@
 
 Makes a week of EVENTS calls (a million unless said otherwise, the same each time), gives them to every tool, asks eight
 questions, and prints a table for each number of events: medians, and in brackets the least and the greatest. Rounds go in
-turns, so that a slow moment of the machine meets all. Needs cargo, and `pip install duckdb`. The programs are built
+turns, so that a slow moment meets all. Needs cargo, and `pip install duckdb`. The programs are built
 (release) unless they are given. Ten million events take 8 GB in DIR, or else in the directory for temporary files.
 
 Every answer is compared with the exact one, from the calls themselves. Counts, sums and the percentiles of DuckDB and SQLite

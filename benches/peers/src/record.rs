@@ -37,7 +37,7 @@ pub(crate) fn all() -> serde_json::Value {
         ("sqlite", inserted),
     ];
     let mut times: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    // Round by round, so that a slow moment of the machine meets all of them.
+    // Round by round, so that a slow moment meets all of them.
     for _ in 0..ROUNDS {
         for (name, way) in ways {
             times.entry(name).or_default().push(way(&calls));
