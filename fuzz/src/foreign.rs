@@ -78,7 +78,7 @@ pub fn logs(data: &[u8]) {
         let written = std::time::UNIX_EPOCH + std::time::Duration::from_millis(written.millis());
         let _ = std::fs::File::options().write(true).open(&path).and_then(|file| file.set_modified(written));
         let Ok(report) = import(&mut judge, &inputs, &options, NOW, &mut |_| {}) else { return };
-        assert_eq!(report.read, report.imported + report.duplicates + report.refused_count, "{report:?}");
+        assert_eq!(report.read, report.imported + report.duplicates + report.refused.count(), "{report:?}");
         assert!(report.first <= report.last);
     }
 }

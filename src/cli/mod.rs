@@ -8,6 +8,7 @@ mod context;
 mod interrupt;
 mod panic;
 mod prices;
+mod refused;
 mod rules;
 mod screen;
 mod text;

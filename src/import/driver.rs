@@ -5,7 +5,6 @@
 
 mod logs;
 mod start;
-mod unknown;
 
 use std::io;
 use std::sync::Arc;
@@ -24,12 +23,12 @@ use super::quick::Guesses;
 use super::resume::{self, Found};
 use super::sniff::BOM;
 use super::source::{Fault, Record, Source};
+use super::unknown::Unknown;
 use super::{
-    Consumed, Format, Input, InputReport, Options, Progress, REFUSALS_MAX, Refusal, Report, Sink, Warning, csv, users,
+    Consumed, Format, Input, InputReport, Options, Progress, Refusal, Refusals, Report, Sink, Warning, csv, users,
 };
 use logs::Logs;
 use start::Start;
-use unknown::Unknown;
 
 /// Events in a chunk, which is one transaction of the store: more of them mean fewer merges, and 150 bytes each.
 const CHUNK_ROWS_MAX: usize = 200_000;
@@ -68,7 +67,7 @@ pub(crate) fn import(
         }
     }
     logs.take(sink, options, now, &mut report)?;
-    unknown.warn(&mut report.warnings);
+    report.warnings.extend(unknown.warning());
     Ok(report)
 }
 
@@ -104,18 +103,12 @@ impl Reading {
         let (format, name) = (start.format, start.name.clone());
         let io = |cause| ImportError::Input { name: name.clone(), cause };
         let parser = begin_text(&mut start.source, format, options, keys, &name)?;
-        let first_refusal = report.refused.len();
+        let input = report.inputs.len();
         let found = resume::search(&mut start.source, &start.remembered, &mut |bytes, record| {
-            let Some(reason) = refusal(&parser, bytes, record, now) else { return false };
-            if report.refused.len() < REFUSALS_MAX {
-                report.refused.push(Refusal { input: report.inputs.len(), line: record.line, reason });
-            }
-            true
+            let reason = refusal(&parser, bytes, record, now)?;
+            Some(Refusal { input, line: record.line, reason })
         });
-        let found = found.map_err(io)?;
-        // Those behind what was consumed are met again.
-        let known = usize::try_from(found.refused).unwrap_or(usize::MAX);
-        report.refused.truncate(first_refusal.saturating_add(known));
+        let mut found = found.map_err(io)?;
         if start.source.position() > found.len && !start.remembered.is_empty() {
             start.again()?;
             begin_text(&mut start.source, format, options, keys, &name)?;
@@ -123,16 +116,17 @@ impl Reading {
         }
         let Start { source, head, bytes_read, bytes_total, .. } = start.at_its_place();
         report.read += found.records;
-        let duplicates = found.records - found.refused;
+        let refused_count = found.refused.count();
+        let duplicates = found.records - refused_count;
         report.duplicates += duplicates;
-        report.refused_count += found.refused;
+        report.refused.append(std::mem::take(&mut found.refused));
         report.inputs.push(InputReport {
             name: name.clone(),
             format,
             read: found.records,
             imported: 0,
             duplicates,
-            refused_count: found.refused,
+            refused_count,
             unchanged: false,
         });
         Ok(Self { name, source, parser, head, found, bytes_read, bytes_total })
@@ -193,8 +187,7 @@ struct Chunk {
     batch: Batch,
     consumed: Option<Consumed>,
     read: u64,
-    refused: Vec<(u64, LineError)>,
-    refused_count: u64,
+    refused: Refusals,
     unknown: Unknown,
     warning: Option<Warning>,
 }
@@ -213,7 +206,7 @@ fn run(
     let name = reading.name.clone();
     let (to_store, chunks) = sync_channel(1);
     let ended = std::thread::scope(|scope| {
-        let reader = scope.spawn(move || read(reading, options, now, &to_store));
+        let reader = scope.spawn(move || read(reading, input, options, now, &to_store));
         let mut taker = Taker { sink, head, input, took: false, pending: None, options };
         let taken = taker.take_all(chunks, report, unknown, &mut |imported| {
             let bytes = bytes_read.load(Ordering::Relaxed);
@@ -284,15 +277,12 @@ impl Taker<'_> {
         report.read += chunk.read;
         report.imported += imported;
         report.duplicates += duplicates;
-        report.refused_count += chunk.refused_count;
-        let room = REFUSALS_MAX - report.refused.len().min(REFUSALS_MAX);
-        let refused = chunk.refused.into_iter().take(room);
-        report.refused.extend(refused.map(|(line, reason)| Refusal { input: self.input, line, reason }));
         let one = &mut report.inputs[self.input];
         one.read += chunk.read;
         one.imported += imported;
         one.duplicates += duplicates;
-        one.refused_count += chunk.refused_count;
+        one.refused_count += chunk.refused.count();
+        report.refused.append(chunk.refused);
         Ok(())
     }
 }
@@ -314,9 +304,16 @@ fn describe(batch: &Batch, report: &mut Report) {
 }
 
 /// The reading thread. Ends early when nobody takes its chunks any more.
-fn read(reading: Reading, options: &Options<'_>, now: Timestamp, to_store: &SyncSender<Chunk>) -> io::Result<()> {
+fn read(
+    reading: Reading,
+    input: usize,
+    options: &Options<'_>,
+    now: Timestamp,
+    to_store: &SyncSender<Chunk>,
+) -> io::Result<()> {
     let Reading { mut source, parser, found, bytes_read, bytes_total, .. } = reading;
     let mut work = Work {
+        input,
         sent: Sent { rows: 0, bytes_read, bytes_total },
         parser,
         guesses: Guesses::default(),
@@ -335,6 +332,8 @@ fn read(reading: Reading, options: &Options<'_>, now: Timestamp, to_store: &Sync
 
 /// The reading thread's side of an import.
 struct Work<'a> {
+    /// Index of what is read.
+    input: usize,
     sent: Sent,
     parser: Parser,
     guesses: Guesses,
@@ -487,10 +486,7 @@ impl Work<'_> {
     #[cold]
     fn refuse(&mut self, line: u64, reason: LineError) {
         self.chunk.read += 1;
-        self.chunk.refused_count += 1;
-        if self.chunk.refused.len() < REFUSALS_MAX {
-            self.chunk.refused.push((line, reason));
-        }
+        self.chunk.refused.push(Refusal { input: self.input, line, reason });
     }
 
     /// Hands the chunk over. Whether anyone took it.

@@ -1,5 +1,7 @@
 //! Why a line is refused, and why an import stops.
 
+use std::borrow::Cow;
+
 use ax_storage::event::Invalid;
 use ax_storage::time::Timestamp;
 
@@ -106,6 +108,40 @@ pub enum LineError {
     /// Breaks a rule that holds for all events wherever they come from.
     #[error(transparent)]
     Invalid(#[from] Invalid),
+}
+
+impl LineError {
+    /// The reason without what stands in this one line, so that lines can be counted by it.
+    pub fn cause(&self) -> Cow<'static, str> {
+        match self {
+            Self::NotJson(_) => "not a JSON object".into(),
+            Self::Form(_) => "not in the form of this log".into(),
+            Self::Wrong { key, wanted, .. } => format!("{key} must be {wanted}").into(),
+            Self::NoOffset(_) => "ts has no offset from UTC; name its zone with --tz".into(),
+            Self::Seconds(_) => "ts looks like seconds, ts is in milliseconds".into(),
+            Self::Future(_) => "ts is more than 1 day in the future".into(),
+            Self::TooOld { .. } => {
+                "ts is older than the longest retention; see `ax monitor store set-retention`".into()
+            }
+            Self::Type(_) => "type must be request, cache or rate_limit".into(),
+            Self::Event { yes, no, .. } => format!("event must be {yes} or {no}").into(),
+            Self::CostSource(_) => "cost_source must be recorded, computed or unpriced".into(),
+            Self::OkWithError(_) => "ok is true but there is an error".into(),
+            Self::Cells { .. } => "the row has more or fewer cells than the header".into(),
+            Self::NotUtf8
+            | Self::TooLong
+            | Self::Negative(_)
+            | Self::TooLarge(_)
+            | Self::Twice(_)
+            | Self::NoTime
+            | Self::Before2000
+            | Self::CostOfUnpriced
+            | Self::SourceWithoutCost
+            | Self::Quote
+            | Self::Continued
+            | Self::Invalid(_) => self.to_string().into(),
+        }
+    }
 }
 
 /// A piece of the input fit for a message: short, without control characters.

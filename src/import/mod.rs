@@ -18,9 +18,11 @@ mod ndjson;
 pub mod places;
 mod priced;
 mod quick;
+mod refusals;
 mod resume;
 mod sniff;
 mod source;
+mod unknown;
 mod users;
 mod when;
 
@@ -33,19 +35,18 @@ use ax_storage::time::Timestamp;
 
 use crate::pricing::Book;
 
-#[cfg(feature = "cli")]
-pub(crate) use error::shown;
 pub(crate) use key::Key;
+#[cfg(feature = "cli")]
+pub(crate) use unknown::Unknown;
 
 pub use ax_storage::import::{Added, Consumed, Mark, Note};
 pub use error::{ImportError, LineError, SinkError};
 pub use fields::{Defaults, Parsed, Rules};
 pub use ndjson::LineParser;
+pub use refusals::{REFUSALS_MAX, Refusal, Refusals};
 
 /// Longest line (or CSV record) in bytes, its end not counted. Longer ones are refused and skipped unread.
 pub const LINE_BYTES_MAX: usize = 1 << 20;
-/// Refusals that a report lists; the others are only counted.
-pub const REFUSALS_MAX: usize = 1000;
 
 /// A text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,10 +146,8 @@ pub struct Report {
     /// Events that were there already, by their id or because an earlier import consumed their line, and the
     /// further lines of a log that tell of the same call.
     pub duplicates: u64,
-    /// The first [`REFUSALS_MAX`] refused lines.
-    pub refused: Vec<Refusal>,
-    /// How many were refused.
-    pub refused_count: u64,
+    /// The lines that were refused; `input` is an index in [`Report::inputs`].
+    pub refused: Refusals,
     /// Imported requests without a cost.
     pub unpriced: u64,
     /// The same by model.
@@ -163,17 +162,6 @@ pub struct Report {
     pub inputs: Vec<InputReport>,
     /// Stopped by [`Options::cancel`]; what is counted here is in the store.
     pub cancelled: bool,
-}
-
-/// One refused line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
-    /// Index of the input in [`Report::inputs`].
-    pub input: usize,
-    /// Line number, from 1. A CSV record counts by its first line.
-    pub line: u64,
-    /// Why.
-    pub reason: LineError,
 }
 
 /// What one input gave.

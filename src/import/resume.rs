@@ -25,7 +25,7 @@ use xxhash_rust::xxh3::Xxh3;
 
 use super::logs::begins_with_a_value;
 use super::source::{Record, Source};
-use super::{Consumed, Format};
+use super::{Consumed, Format, Refusal, Refusals};
 
 /// Bytes looked at for the head.
 pub(crate) const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -62,43 +62,47 @@ pub(crate) fn head(format: Format, map: &[(String, String)], zone: Option<&Zone>
 }
 
 /// Where the search for the remembered part ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Found {
     /// Length of the longest part that was consumed before; 0 = none.
     pub(crate) len: u64,
     /// Records in it that are not empty.
     pub(crate) records: u64,
     /// Of these, refused.
-    pub(crate) refused: u64,
+    pub(crate) refused: Refusals,
     /// Whether it ends within a line.
     pub(crate) within_line: bool,
 }
 
 /// Reads `source` to the longest remembered length and compares on the way. Afterwards the source stands
 /// behind what it read, which is not before `Found::len`. `refuse` takes a record that is not empty, and
-/// says whether it is refused.
+/// says why it is refused, if it is.
 ///
 /// # Errors
 /// Those of the input.
 pub(crate) fn search(
     source: &mut Source,
     remembered: &[Consumed],
-    refuse: &mut dyn FnMut(&[u8], &Record) -> bool,
+    refuse: &mut dyn FnMut(&[u8], &Record) -> Option<Refusal>,
 ) -> io::Result<Found> {
     let mut lengths: Vec<Consumed> = remembered.iter().copied().filter(|c| c.len > 0).collect();
     lengths.sort_unstable_by_key(|c| c.len);
     let mut found = Found::default();
-    let (mut records, mut refused) = (0, 0);
+    let (mut records, mut refused) = (0, Refusals::default());
     for wanted in lengths {
         while source.position() < wanted.len {
             let Some(record) = source.next_until(wanted.len)? else { return Ok(found) };
             let bytes = source.bytes(&record);
             if record.fault.is_some() || !bytes.trim_ascii().is_empty() {
                 records += 1;
-                refused += u64::from(refuse(bytes, &record));
+                if let Some(refusal) = refuse(bytes, &record) {
+                    refused.push(refusal);
+                }
             }
         }
         if source.position() == wanted.len && source.consumed() == wanted {
+            // Those behind it are met again by whoever reads on from there.
+            let refused = refused.clone();
             found = Found { len: wanted.len, records, refused, within_line: source.within_line() };
         }
     }

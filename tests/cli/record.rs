@@ -107,6 +107,75 @@ fn a_stream_in_which_everything_is_wrong_fails_and_an_empty_one_does_not() {
     assert_eq!((done.code, done.err.as_str()), (Some(0), "error: line 1: longer than 1 MiB\n"), "{done}");
 }
 
+/// A source that is wrong from its first line on would fill a disk with what is said about it.
+#[test]
+fn of_many_refused_lines_the_first_are_told_and_all_are_counted_by_cause() {
+    let world = World::new();
+    let mut lines = String::new();
+    for i in 0..20_000 {
+        lines += match i % 1000 {
+            0 => "{\"provider\":\"p\",\"ts\":1763319700000,\"cost_usd\":1}\n",
+            1 => "not json\n",
+            2 => "{\"provider\":\"p\",\"latency_ms\":-1}\n",
+            _ => "{\"provider\":\"p\",\"ts\":1000000000000}\n",
+        };
+    }
+    let done = world.feed("record", lines.as_bytes());
+    assert_snapshot!(done.out, @"
+    Recorded 20 events.
+    Refused 19,980 lines:
+      19,940  ts is older than the longest retention; see `ax monitor store set-retention`
+          20  latency_ms is negative
+          20  not a JSON object
+    ");
+    let told: Vec<&str> = done.err.lines().collect();
+    assert_eq!(
+        (told.len(), told[1], told[10]),
+        (11, "error: line 3: latency_ms is negative", "further refused lines are only counted")
+    );
+    let quiet = world.feed("record --quiet", lines.as_bytes());
+    assert_snapshot!(quiet.err.lines().skip(10).collect::<Vec<_>>().join("\n"), @"
+    error: 20 refused lines: latency_ms is negative
+    error: 20 refused lines: not a JSON object
+    error: 19,940 refused lines: ts is older than the longest retention; see `ax monitor store set-retention`
+    ");
+    let json = world.feed("record --json", lines.as_bytes()).json();
+    assert_eq!((json["refused_count"].as_u64(), json["refused"].as_array().unwrap().len()), (Some(19_980), 1000));
+    assert_eq!(json["refused_causes"]["latency_ms is negative"], 20);
+    let imported = world.feed("import ndjson -", lines.as_bytes()).good();
+    let lines: Vec<&str> = imported.lines().filter(|line| !line.contains("which keeps")).collect();
+    assert_snapshot!(lines.join("\n"), @"
+    Imported 20 events from 2025-11-16 19:01 to 2025-11-16 19:01 UTC.
+    Refused 19,980 lines:
+      -:2  not a JSON object: expected ident at column 2
+      -:3  latency_ms is negative
+      and 19,970 more; --json lists the first 1,000
+    By cause:
+      19,940  ts is older than the longest retention; see `ax monitor store set-retention`
+          20  latency_ms is negative
+          20  not a JSON object
+
+    Next: ax monitor · ax monitor costs --range 30d
+    ");
+}
+
+#[test]
+fn what_the_medium_refuses_is_told_once() {
+    let world = World::new();
+    world.feed("record --quiet", b"{\"provider\":\"p\"}\n").good();
+    let bin = std::path::Path::new(env!("CARGO_BIN_EXE_ax")).parent().unwrap().display();
+    let line = "(echo '{\"provider\":\"p\"}'; echo '{\"provider\":\"q\"}') | prlimit --fsize=0 ax monitor record";
+    assert_snapshot!(world.shell(line, &format!("{bin}:/usr/bin:/bin")), @"
+    exit 1
+    --- stdout
+    Recorded 0 events.
+    2 requests came without a cost.
+    --- stderr
+    error: 2 events could not be recorded in ~/.local/share/ax/monitor: file size limit
+    hint: this process may not make files that large; see `ulimit -f`
+    ");
+}
+
 #[test]
 fn recording_ends_with_a_pass_and_leaves_no_live_writer() {
     let world = World::new();

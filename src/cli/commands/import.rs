@@ -20,6 +20,7 @@ use crate::cli::commands::costs;
 use crate::cli::context::Context;
 use crate::cli::interrupt::on_interrupt;
 use crate::cli::prices::book;
+use crate::cli::refused::{self, RefusedView};
 use crate::cli::text::{count, counted, minute};
 use crate::cli::users::Users;
 use crate::dashboard::Warning;
@@ -30,8 +31,6 @@ use crate::import::{
 
 use self::inputs::Wanted;
 
-/// Refused lines that the summary shows; `--json` lists more.
-const REFUSALS_SHOWN: usize = 10;
 /// Models without a price that the summary shows; `--json` lists all.
 const MODELS_SHOWN: usize = 8;
 /// After Ctrl-C the chunk being written may take so long; cutting it off does no harm.
@@ -103,7 +102,7 @@ fn show_costs(report: &Report, context: &Context) -> Result<u8> {
 fn exit_code(report: &Report) -> u8 {
     if report.cancelled {
         exit::INTERRUPTED
-    } else if report.refused_count > 0 && report.imported + report.duplicates == 0 {
+    } else if report.refused.count() > 0 && report.imported + report.duplicates == 0 {
         exit::RUNTIME
     } else {
         0
@@ -235,8 +234,8 @@ struct View<'a> {
     read: u64,
     imported: u64,
     duplicates: u64,
-    refused: Vec<RefusalView<'a>>,
-    refused_count: u64,
+    #[serde(flatten)]
+    refused: RefusedView<'a>,
     unpriced: u64,
     unpriced_models: &'a BTreeMap<Box<str>, u64>,
     first: Option<String>,
@@ -244,13 +243,6 @@ struct View<'a> {
     inputs: Vec<InputView<'a>>,
     elapsed_ms: u64,
     warnings: Vec<Warning>,
-}
-
-#[derive(Serialize)]
-struct RefusalView<'a> {
-    input: &'a str,
-    line: u64,
-    reason: String,
 }
 
 #[derive(Serialize)]
@@ -275,11 +267,6 @@ impl<'a> View<'a> {
             duplicates: input.duplicates,
             refused_count: input.refused_count,
         });
-        let refused = report.refused.iter().map(|refusal| RefusalView {
-            input: input_of(report, refusal),
-            line: refusal.line,
-            reason: refusal.reason.to_string(),
-        });
         Self {
             schema: "ax.monitor.import/1",
             generated_at: context.now().to_string(),
@@ -287,8 +274,7 @@ impl<'a> View<'a> {
             read: report.read,
             imported: report.imported,
             duplicates: report.duplicates,
-            refused: refused.collect(),
-            refused_count: report.refused_count,
+            refused: RefusedView::new(&report.refused, |refusal| Some(input_of(report, refusal))),
             unpriced: report.unpriced,
             unpriced_models: &report.unpriced_models,
             first: report.first.map(|t| t.to_string()),
@@ -321,6 +307,23 @@ fn input_of<'a>(report: &'a Report, refusal: &Refusal) -> &'a str {
     report.inputs.get(refusal.input).map_or("", |input| &input.name)
 }
 
+/// The first refused lines, and when there are more, all of them by cause.
+fn refusals(report: &Report) -> String {
+    let lines = report.refused.count();
+    let mut out = format!("Refused {}:\n", counted(lines, "line"));
+    for refusal in report.refused.first().iter().take(refused::SHOWN) {
+        let place = format!("{}:{}", input_of(report, refusal), refusal.line);
+        // Writing to a string cannot fail.
+        let _ = writeln!(out, "  {}  {}", escaped(&place), escaped(&refusal.reason.to_string()));
+    }
+    let more = lines.saturating_sub(refused::SHOWN as u64);
+    if more > 0 {
+        let _ = writeln!(out, "  and {} more; {}", count(more), refused::listed(&report.refused));
+        let _ = write!(out, "By cause:\n{}", refused::by_cause(&report.refused));
+    }
+    out
+}
+
 fn summary(report: &Report, dry_run: bool, costs_follow: bool, context: &Context) -> String {
     let verb = if dry_run { "Would import" } else { "Imported" };
     let mut out = format!("{verb} {}", counted(report.imported, "event"));
@@ -342,16 +345,8 @@ fn summary(report: &Report, dry_run: bool, costs_follow: bool, context: &Context
     } else if report.duplicates > 0 {
         let _ = writeln!(out, "Skipped {} that were there already.", counted(report.duplicates, "event"));
     }
-    if report.refused_count > 0 {
-        let _ = writeln!(out, "Refused {}:", counted(report.refused_count, "line"));
-        for refusal in report.refused.iter().take(REFUSALS_SHOWN) {
-            let place = format!("{}:{}", input_of(report, refusal), refusal.line);
-            let _ = writeln!(out, "  {}  {}", escaped(&place), escaped(&refusal.reason.to_string()));
-        }
-        let more = report.refused_count.saturating_sub(REFUSALS_SHOWN as u64);
-        if more > 0 {
-            let _ = writeln!(out, "  and {} more; --json lists them", count(more));
-        }
+    if report.refused.count() > 0 {
+        out.push_str(&refusals(report));
     }
     if report.unpriced > 0 {
         let _ = writeln!(out, "{} came without a cost.", counted(report.unpriced, "request"));

@@ -12,7 +12,7 @@ use crate::import::error::{ImportError, LineError};
 use crate::import::fields::Fields;
 use crate::import::logs::{self, Gathered};
 use crate::import::priced::Pricing;
-use crate::import::{InputReport, Mark, Note, Options, Progress, REFUSALS_MAX, Refusal, Report, Sink};
+use crate::import::{InputReport, Mark, Note, Options, Progress, Refusal, Report, Sink};
 use crate::import::{resume, users};
 
 /// So many calls are taken before the next file is read: 150 bytes each.
@@ -47,7 +47,7 @@ impl Logs {
         let input = report.inputs.len();
         let mut parser = logs::parser(start.format, start.path());
         let mut lines = logs::begin(&mut start.source).map_err(io)?;
-        let found = resume::search(&mut start.source, &start.remembered, &mut |_, _| false).map_err(io)?;
+        let found = resume::search(&mut start.source, &start.remembered, &mut |_, _| None).map_err(io)?;
         let went_past = start.source.position() > found.len;
         let unchanged = found.len > 0 && !went_past && start.source.peek(1).map_err(io)?.is_empty();
         let goes_on = found.len > 0 && lines && parser.habits().stateless;
@@ -169,9 +169,6 @@ fn repeated(report: &mut Report, input: usize) {
 }
 
 fn refuse(report: &mut Report, input: usize, line: u64, reason: LineError) {
-    report.refused_count += 1;
     report.inputs[input].refused_count += 1;
-    if report.refused.len() < REFUSALS_MAX {
-        report.refused.push(Refusal { input, line, reason });
-    }
+    report.refused.push(Refusal { input, line, reason });
 }

@@ -1,22 +1,22 @@
-//! The keys of an input that mean nothing, for one warning about all of them.
+//! The keys of an input that mean nothing, for one warning about all of them in bounded memory.
 
 use std::collections::BTreeMap;
 
-use crate::import::Warning;
-use crate::import::error::shown;
+use super::Warning;
+use super::error::shown;
 
 /// Unknown keys that are named; the others are counted together.
 const UNKNOWN_KEYS_MAX: usize = 50;
 
 /// Keys that mean nothing, with how often they came.
 #[derive(Default)]
-pub(super) struct Unknown {
+pub(crate) struct Unknown {
     names: BTreeMap<String, u64>,
     others: u64,
 }
 
 impl Unknown {
-    pub(super) fn count(&mut self, name: &str, times: u64) {
+    pub(crate) fn count(&mut self, name: &str, times: u64) {
         if let Some(count) = self.names.get_mut(name) {
             *count += times;
         } else if self.names.len() < UNKNOWN_KEYS_MAX {
@@ -26,22 +26,21 @@ impl Unknown {
         }
     }
 
-    pub(super) fn add(&mut self, other: Self) {
+    pub(crate) fn add(&mut self, other: Self) {
         for (name, times) in other.names {
             self.count(&name, times);
         }
         self.others += other.others;
     }
 
-    pub(super) fn warn(&self, warnings: &mut Vec<Warning>) {
+    /// What to tell of them, if there are any.
+    pub(crate) fn warning(&self) -> Option<Warning> {
         let counts = self.names.iter().filter(|(_, times)| **times > 0);
         let mut list: Vec<String> = counts.map(|(name, times)| format!("{} ({times})", shown(name))).collect();
         if self.others > 0 {
             list.push(format!("others ({})", self.others));
         }
-        if !list.is_empty() {
-            let message = format!("unknown keys, left out: {}", list.join(", "));
-            warnings.push(Warning { code: "unknown_key", message });
-        }
+        let message = format!("unknown keys, left out: {}", list.join(", "));
+        (!list.is_empty()).then_some(Warning { code: "unknown_key", message })
     }
 }
