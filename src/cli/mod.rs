@@ -1,5 +1,6 @@
 //! The command line: arguments become a command, its result becomes text and an exit code.
 
+mod agree;
 mod args;
 mod channels;
 mod commands;

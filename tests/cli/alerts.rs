@@ -176,8 +176,8 @@ fn rules_are_changed_switched_and_deleted() {
     assert_snapshot!(world.run("alerts delete slower"), @"
     exit 2
     --- stderr
-    error: this deletes rule slower for good
-    hint: add --yes
+    error: that would delete rule 'slower' (latency [2m] avg by(provider) > 2s for 10m)
+    hint: add --yes to do it
     ");
     assert_eq!(json(&world, "alerts delete slower --yes")["done"], "deleted");
     assert_eq!(rule(&world, "slower"), Value::Null);
@@ -247,9 +247,13 @@ fn on_a_terminal_a_rule_is_made_by_answering() {
     let names: Vec<Value> =
         json(&world, "alerts rules")["data"].as_array().unwrap().iter().map(|r| r["name"].clone()).collect();
     assert_eq!(names, ["broken", "slow"]);
+    // A name that is taken is not proposed again.
+    let out = crate::pty::typed(world.command(&["monitor", "alerts", "create"]), "1\n\n");
+    assert!(out.contains("Name [slow-2]:") && out.contains("Made rule slow-2"), "{out}");
+    json(&world, "alerts delete slow-2 --yes");
     // Deleting asks too, and takes nothing but a yes for one.
     let out = crate::pty::typed(world.command(&["monitor", "alerts", "delete", "slow"]), "\n");
-    assert!(out.contains("[y/N]") && out.contains("Nothing was deleted."), "{out}");
+    assert!(out.contains("[y/N]") && out.contains("nothing was changed"), "{out}");
     crate::pty::typed(world.command(&["monitor", "alerts", "delete", "slow"]), "y\n");
     assert_eq!(json(&world, "alerts rules")["data"].as_array().unwrap().len(), 1);
 }

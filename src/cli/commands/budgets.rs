@@ -1,10 +1,9 @@
 //! `ax monitor budgets`: limits of spending, how they stand, and setting and removing them.
 
-use std::io::{BufRead, IsTerminal};
-
 use jiff::civil::Weekday;
 use serde::Serialize;
 
+use crate::cli::agree::agree;
 use crate::cli::args::{BudgetFails, BudgetsArgs, BudgetsDeleteArgs, BudgetsListArgs, BudgetsSetArgs, BudgetsVerb};
 use crate::cli::config::PeriodSetting;
 use crate::cli::context::Context;
@@ -243,23 +242,9 @@ fn delete(args: &BudgetsDeleteArgs, context: &Context) -> Result<u8> {
         });
     };
     if !args.yes {
-        agree(&args.name, context)?;
+        agree(&format!("remove budget '{}'", args.name), context)?;
     }
     costs::table::delete(&store, &args.name)?;
     let sentence = format!("Removed budget {}.", crate::error::escaped(&args.name));
     changed(&args.name, "removed", &sentence, context)
-}
-
-/// Asks a person, or says how a script agrees.
-fn agree(name: &str, context: &Context) -> Result<()> {
-    if !context.interactive() || !std::io::stdin().is_terminal() || context.json() {
-        return Err(Failure::usage(format!("that would remove budget '{name}'")).hint("add --yes to do it"));
-    }
-    context.note(&format!("That removes budget '{}'. Go on? [y/N]", crate::error::escaped(name)));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(|e| Failure::io("read", "stdin", &e))?;
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::new(Kind::Refused, "nothing was changed")),
-    }
 }

@@ -1,19 +1,19 @@
 //! `ax monitor store set-retention`: how long each part of the store is kept.
 
 use std::fmt::Write;
-use std::io::{BufRead, IsTerminal};
 
 use ax_storage::Store;
 use ax_storage::retention::{Part, Removed, Retention};
 use ax_storage::time::{DAY_MS, HOUR_MS};
 use serde::{Serialize, Serializer};
 
+use crate::cli::agree::agree;
 use crate::cli::args::SetRetentionArgs;
 use crate::cli::context::Context;
 use crate::cli::text::{bytes, counted};
 use crate::cli::time;
 use crate::dashboard::Warning;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{Failure, Result};
 use crate::words::nearest;
 
 /// The word for a part that never expires.
@@ -50,7 +50,8 @@ pub(crate) fn run(args: &SetRetentionArgs, context: &Context) -> Result<u8> {
     if after != before {
         let more = more(&expiring, &store.expiring(&before, context.now())?);
         if !args.yes && more != Removed::default() {
-            agree(&more, context)?;
+            let (events, buckets) = (counted(more.events, "single event"), counted(more.buckets(), "bucket"));
+            agree(&format!("remove {events} and {buckets} for good"), context)?;
         }
         store.set_retention(&after)?;
     }
@@ -88,21 +89,6 @@ fn more(after: &Removed, before: &Removed) -> Removed {
         *more = after.saturating_sub(before);
     }
     more
-}
-
-/// Asks a person, or says how a script agrees.
-fn agree(more: &Removed, context: &Context) -> Result<()> {
-    let what = format!("{} and {}", counted(more.events, "single event"), counted(more.buckets(), "bucket"));
-    if !context.interactive() || !std::io::stdin().is_terminal() || context.json() {
-        return Err(Failure::usage(format!("that would remove {what} for good")).hint("add --yes to do it"));
-    }
-    context.note(&format!("That removes {what} for good. Go on? [y/N]"));
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(|e| Failure::io("read", "stdin", &e))?;
-    match answer.trim().to_ascii_lowercase().as_str() {
-        "y" | "yes" => Ok(()),
-        _ => Err(Failure::new(Kind::Refused, "nothing was changed")),
-    }
 }
 
 fn show(retention: &Retention, expiring: &Removed, store: &Store, context: &Context) -> Result<u8> {

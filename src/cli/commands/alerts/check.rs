@@ -121,10 +121,11 @@ pub(super) fn test(args: &TestArgs, context: &Context) -> Result<u8> {
 /// What a rule says now, and how often it would have fired: `now 840 ms, would have fired 3 times in 7 days`.
 pub(super) fn tried(desk: &Desk, rule: &Rule, context: &Context) -> Result<String> {
     let minute = alerts::minute_of(context.now());
-    let Ok(now) = desk.judging(|around| alerts::judge(&desk.store, rule, around, minute)) else {
-        return Ok("needs data".to_owned());
+    let now = match desk.judging(|around| alerts::judge(&desk.store, rule, around, minute)) {
+        Ok(now) => now,
+        Err(why) => return Ok(why),
     };
-    let Some(first) = now.first() else { return Ok("needs data".to_owned()) };
+    let Some(first) = now.first() else { return Ok("no data yet".to_owned()) };
     let numbers = AlertNumbers::of(&first.evidence);
     if numbers.value.is_none() {
         return Ok("no data yet".to_owned());

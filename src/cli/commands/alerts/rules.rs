@@ -4,6 +4,7 @@ use std::io::{BufRead, Write};
 
 use super::{Desk, done};
 use crate::alerts::{self, Rule, Severity, manage};
+use crate::cli::agree::agree;
 use crate::cli::args::RuleArgs;
 use crate::cli::context::Context;
 use crate::cli::rules::RuleTable;
@@ -111,7 +112,7 @@ fn ask(context: &Context) -> Result<RuleTable> {
     let (name, when, severity) = match number.checked_sub(1) {
         Some(i) if i < READY.len() => {
             let (name, when, severity) = READY[i];
-            (name.to_owned(), when.to_owned(), severity)
+            (free_name(name, desk.as_ref()), when.to_owned(), severity)
         }
         Some(i) if i == READY.len() => (String::new(), line("Condition: ")?, Severity::Warning),
         _ => return Err(Failure::usage(format!("that is none of 1 to {}", READY.len() + 1))),
@@ -125,6 +126,13 @@ fn ask(context: &Context) -> Result<RuleTable> {
         severity: Some(severity.word().to_owned()),
         ..RuleTable::default()
     })
+}
+
+/// The name, with a number behind it when a rule has it already.
+fn free_name(name: &str, desk: Option<&Desk>) -> String {
+    let taken = |name: &str| desk.is_some_and(|desk| desk.board.rule(name).is_some());
+    let numbered = (2..).map(|n| format!("{name}-{n}"));
+    std::iter::once(name.to_owned()).chain(numbered).find(|name| !taken(name)).unwrap_or_default()
 }
 
 /// `now 840 ms, would have fired 3 times in 7 days`.
@@ -171,13 +179,7 @@ pub(super) fn delete(name: &str, yes: bool, context: &Context) -> Result<u8> {
     let desk = Desk::needed(context)?;
     let rule = own(&desk, name)?;
     if !yes {
-        if !(context.interactive() && std::io::IsTerminal::is_terminal(&std::io::stdin())) {
-            return Err(Failure::usage(format!("this deletes rule {name} for good")).hint("add --yes"));
-        }
-        let answer = line(&format!("Delete rule {name} ({})? [y/N] ", rule.condition_text()))?;
-        if !matches!(answer.trim(), "y" | "Y" | "yes") {
-            return done(context, "kept", Some(name), Vec::new(), "Nothing was deleted.");
-        }
+        agree(&format!("delete rule '{name}' ({})", rule.condition_text()), context)?;
     }
     manage::delete(&desk.store, name)?;
     done(context, "deleted", Some(name), Vec::new(), &format!("Deleted rule {name}."))
