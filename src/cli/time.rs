@@ -64,7 +64,7 @@ pub(crate) fn range(text: &str, now: Timestamp, calendar: &Calendar<'_>) -> Resu
 /// A usage error when it is empty.
 pub(crate) fn between(start: Timestamp, end: Timestamp) -> Result<TimeRange> {
     if start >= end {
-        return Err(Failure::usage(format!("the time span is empty: it ends at {end}, before it starts at {start}")));
+        return Err(Failure::usage(format!("the time span is empty: it starts at {start} and ends at {end}")));
     }
     Ok(TimeRange::new(start, end))
 }
@@ -254,7 +254,7 @@ mod tests {
             ),
             (
                 "2025-11-12..2025-11-10",
-                "the time span is empty: it ends at 2025-11-11T00:00:00.000Z, before it starts at 2025-11-12T00:00:00.000Z | ",
+                "the time span is empty: it starts at 2025-11-12T00:00:00.000Z and ends at 2025-11-11T00:00:00.000Z | ",
             ),
             (
                 "1763300000..now",

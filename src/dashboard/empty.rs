@@ -41,6 +41,8 @@ pub enum Emptiness {
     NothingInRange {
         /// The latest event there is.
         newest: Timestamp,
+        /// The window is part of a query's text, and so is a better one.
+        in_query: bool,
     },
     /// There are events in the window, but the filter matches none of them.
     NoMatch {
@@ -70,7 +72,7 @@ impl Emptiness {
         match newest {
             None => Self::NothingYet { logs: Vec::new() },
             Some(_) if of_kind == 0 => Self::KindMissing { kinds },
-            Some(newest) if in_range == 0 || newest < range.start => Self::NothingInRange { newest },
+            Some(newest) if in_range == 0 || newest < range.start => Self::NothingInRange { newest, in_query: false },
             Some(_) => Self::NoMatch { known },
         }
     }

@@ -146,7 +146,7 @@ fn the_reason_for_an_empty_answer_is_the_one_that_helps() {
     let old = NOW.minus_ms(5000);
     let decide = |newest, in_range, of_kind| Emptiness::decide(newest, range, in_range, of_kind, Kinds::ALL, vec![]);
     assert_eq!(decide(None, 0, 0), Emptiness::NothingYet { logs: Vec::new() });
-    assert_eq!(decide(Some(old), 0, 7), Emptiness::NothingInRange { newest: old });
+    assert_eq!(decide(Some(old), 0, 7), Emptiness::NothingInRange { newest: old, in_query: false });
     assert_eq!(decide(Some(NOW), 5, 7), Emptiness::NoMatch { known: vec![] });
     assert_eq!(decide(Some(NOW), 5, 0), Emptiness::KindMissing { kinds: Kinds::ALL });
 }

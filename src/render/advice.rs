@@ -14,7 +14,11 @@ pub fn advice(view: &AdviceView, style: &Style) -> String {
     let mut head = "ADVICE".to_owned();
     if view.days > 0 {
         let end = when::moment(view.range.range.end, zone);
-        head = format!("ADVICE  {} to {end}, {} spent", days(view.days), number::money(view.spent));
+        head = format!("ADVICE  {} to {end}", days(view.days));
+        let spent = format!("{head}, {} spent", number::money(view.spent));
+        if text::width(&spent) <= style.drawn() {
+            head = spent;
+        }
     }
     let mut out = banner(style) + &edges((Role::Title, &head), (Role::Dim, zone.name()), style);
     if !view.is_long_enough() {
@@ -55,6 +59,10 @@ fn block(place: usize, advice: &Advice, over: u32, style: &Style) -> String {
     };
     let title = format!("{place:>2}  {}", what(advice, style));
     let mut out = edges((Role::Title, &title), (Role::Good, &saving), style);
+    if out.lines().count() > 1 {
+        let under = out.lines().skip(1).map(|line| format!("{}{line}\n", " ".repeat(INDENT)));
+        out = out.lines().take(1).map(|line| format!("{line}\n")).chain(under).collect();
+    }
     let mut lines = basis(advice, over, style);
     let sure = match advice.sure {
         Sure::Calculated => "calculated from these calls",

@@ -143,12 +143,12 @@ fn list(view: &AlertsView, style: &Style) -> String {
     let digits = view.digits();
     let mut table = Table::new(vec![
         Column::word("ID", 0),
-        Column::word("SEVERITY", 0),
+        Column::word("SEVERITY", 2),
         Column::name("RULE"),
         Column::word("STATE", 0),
-        Column::figure("SINCE", 2),
+        Column::figure("SINCE", 3),
         Column::word("VALUE", 0),
-        Column::sentence("CONDITION"),
+        Column { drop: 1, ..Column::sentence("CONDITION") },
     ]);
     for alert in &view.data {
         let (mark, role) = sign(alert.severity, style);
@@ -173,7 +173,8 @@ fn said(alert: &AlertView, view: &AlertsView, style: &Style) -> String {
         |comment: &str| if comment.is_empty() { String::new() } else { format!(": \"{}\"", text::name(comment)) };
     let mut out = String::new();
     if let Some((until, comment)) = &alert.silenced {
-        out += &format!("until {}{}", when::clock(*until, &view.zone), quoted(comment));
+        let silenced = if state_text(alert) == "silenced" { "" } else { "silenced " };
+        out += &format!("{silenced}until {}{}", when::clock(*until, &view.zone), quoted(comment));
     }
     if let Some(comment) = alert.acknowledged.as_ref().filter(|c| !c.is_empty()) {
         out += &format!("{}acknowledged{}", if out.is_empty() { "" } else { ", " }, quoted(comment));

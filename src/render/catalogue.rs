@@ -23,7 +23,7 @@ pub fn catalogue(view: &CatalogueView, style: &Style) -> String {
         Column::word("DEFAULT", 2),
         Column::word("AGGREGATIONS", 4),
         Column::word("REACHES", 3),
-        Column { shrinks_to: Some(30), drop: 1, ..Column::name("MEANING") },
+        Column { shrinks_to: Some(34), drop: 1, ..Column::sentence("MEANING") },
     ]);
     for entry in &view.data {
         table.push(vec![
@@ -42,5 +42,5 @@ pub fn catalogue(view: &CatalogueView, style: &Style) -> String {
     );
     let notes: Vec<String> = notes.split(' ').map(str::to_owned).collect();
     let notes = text::flow(&notes, " ", 0, style);
-    format!("{}\n{}", table.draw(style), style.paint(Role::Dim, notes.trim_end())) + "\n"
+    format!("{}\n{}\n", table.draw(style), style.paint(Role::Dim, notes.trim_end()))
 }

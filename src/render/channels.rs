@@ -9,9 +9,9 @@ use crate::dashboard::{ChannelState, ChannelView, ChannelsView, Time};
 /// A row a channel.
 pub fn channels(view: &ChannelsView, now: Timestamp, zone: &Zone, style: &Style) -> String {
     if view.data.is_empty() {
-        return "No channels: what fires is printed by serve only. `ax monitor config path` says where to add a \
-                [[channel]]; `config init` writes examples.\n"
-            .to_owned();
+        let words = "No channels: what fires is printed by serve only. `ax monitor config path` says where to add a \
+                     [[channel]]; `config init` writes examples.";
+        return text::words(words, 0, style);
     }
     let mut table = Table::new(vec![
         Column::name("CHANNEL"),

@@ -64,8 +64,7 @@ fn screen(view: &CostsView, style: &Style, lines: bool) -> String {
 
 /// Facts broken between words where they do not fit, so that no figure is cut.
 pub(super) fn wrapped(facts: &[String], indent: usize, style: &Style) -> String {
-    let words: Vec<String> = facts.join(style.dot()).split(' ').map(str::to_owned).collect();
-    text::flow(&words, " ", indent, style)
+    text::words(&facts.join(style.dot()), indent, style)
 }
 
 fn head(view: &CostsView, style: &Style) -> String {

@@ -43,16 +43,17 @@ fn body(why: &Emptiness, place: &str, now: Timestamp, zone: &Zone, style: &Style
                 text::name(place)
             )
         }
-        Emptiness::NothingInRange { newest } if *newest >= now => {
+        Emptiness::NothingInRange { newest, .. } if *newest >= now => {
             format!("Nothing in this range: the newest event is of {}.\n", when::moment(*newest, zone))
         }
-        Emptiness::NothingInRange { newest } => {
+        Emptiness::NothingInRange { newest, in_query } => {
             let age = now.since(*newest);
+            let wide = wide_enough(age);
             format!(
-                "Nothing in this range: the newest event is {} old ({}).\n\nTry  --range {}\n",
+                "Nothing in this range: the newest event is {} old ({}).\n\nTry  {}\n",
                 when::ago(age),
                 when::moment(*newest, zone),
-                wide_enough(age)
+                if *in_query { format!("[{wide}] in the query") } else { format!("--range {wide}") }
             )
         }
         Emptiness::NoMatch { known } if known.is_empty() => "Nothing in this range matches.\n".to_owned(),

@@ -16,7 +16,10 @@ pub fn metrics_table(view: &MetricsView, style: &Style) -> String {
         (false, [RowView { points: Some(points), .. }]) => out += &steps(view, points, style),
         (false, rows) => {
             let value = super::value(rows.first().and_then(|r| r.value), &view.unit, style);
-            out += &format!("{}  {}\n", heading(view), style.paint(Role::Title, &value));
+            // The title has said what it is; a long question is not repeated.
+            let heading = format!("{}  ", heading(view));
+            let fits = text::width(&heading) + text::width(&value) <= style.drawn();
+            out += &format!("{}{}\n", if fits { &heading } else { "" }, style.paint(Role::Title, &value));
             let more: Vec<String> = rows.iter().filter_map(|row| beside(view, row, style)).collect();
             if !more.is_empty() {
                 out += &text::flow(&more, "", 0, style);
@@ -325,9 +328,15 @@ fn foot(view: &MetricsView, style: &Style) -> String {
     if !out.is_empty() && !out.starts_with('\n') {
         out.insert(0, '\n');
     }
-    let query = format!("query  {}", view.query);
-    let room = style.drawn();
-    out += &edges((Role::Dim, &query), (Role::Dim, &text::clip(&source, room, style)), style);
+    const QUERY: &str = "query  ";
+    let lines = text::wrap(&view.query, style.drawn().saturating_sub(QUERY.len()));
+    let (last, before) = lines.split_last().map_or(("", &lines[..]), |(last, before)| (last, before));
+    let mut label = QUERY.to_owned();
+    for line in before {
+        out += &format!("{}\n", style.paint(Role::Dim, &format!("{label}{line}")));
+        label = " ".repeat(QUERY.len());
+    }
+    out += &edges((Role::Dim, &format!("{label}{last}")), (Role::Dim, &source), style);
     if out.starts_with('\n') { out } else { format!("\n{out}") }
 }
 
@@ -358,11 +367,7 @@ fn spread_name(view: &MetricsView) -> String {
 /// `1m tier, 60 buckets, 3 ms`.
 fn source_text(view: &MetricsView, style: &Style) -> String {
     let source = &view.source;
-    let mut facts: Vec<String> = source
-        .buckets
-        .iter()
-        .map(|(t, n)| format!("{} {} {t}", number::count((*n).into()), style.sign("×", "x")))
-        .collect();
+    let mut facts: Vec<String> = source.buckets.iter().map(|(t, n)| number::buckets(*n, t, style)).collect();
     if source.raw_events > 0 {
         facts.push(format!("{} raw", number::count(source.raw_events.into())));
     }

@@ -37,7 +37,7 @@ pub use number::{count, duration_ms, figure, money, number, percent, value};
 pub use spark::{bar, sparkline};
 pub use status::{status, status_line};
 pub use table::{Align, Cell, Column, Table};
-pub use text::{clip, pad, width};
+pub use text::{clip, pad, width, words};
 pub use when::{ago, clock, moment};
 
 /// What the text is drawn for.

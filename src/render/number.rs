@@ -51,7 +51,7 @@ pub fn percent(ratio: f64) -> String {
         return format!("{p:.2e} %");
     }
     if size == 0.0 || size >= 99.95 {
-        format!("{p:.0} %")
+        format!("{}{} %", if p < 0.0 { "-" } else { "" }, count(whole(size)))
     } else if size < 0.005 {
         if p < 0.0 { "-<0.01 %" } else { "<0.01 %" }.to_owned()
     } else if !(0.095..=99.9).contains(&size) {
@@ -129,6 +129,11 @@ pub fn figure(value: f64, unit: Unit) -> String {
         Unit::Count => quantity(value),
         Unit::PerSecond => format!("{}/s", quantity(value)),
     }
+}
+
+/// `168 × 1h`.
+pub(super) fn buckets(n: u64, width: &str, style: &Style) -> String {
+    format!("{} {} {width}", count(n.into()), style.sign("×", "x"))
 }
 
 /// A metric's number in its unit; `–` for no data.
@@ -252,6 +257,8 @@ mod tests {
             (0.9992, "99.92 %"),
             (1.0, "100 %"),
             (0.5, "50.0 %"),
+            (142.7456, "14,275 %"),
+            (-12.0, "-1,200 %"),
         ] {
             assert_eq!(percent(ratio), text);
         }

@@ -309,6 +309,9 @@ fn facts(view: &StatusView, style: &Style) -> String {
     out
 }
 
+/// Longest name in a next step.
+const NEXT_NAME_MAX: usize = 32;
+
 /// What to type next, for what this screen shows.
 fn next(view: &StatusView, style: &Style) -> String {
     // The busiest of the worst: `max_by_key` takes the last of equals.
@@ -322,9 +325,9 @@ fn next(view: &StatusView, style: &Style) -> String {
     let mut facts = Vec::new();
     if let Some(p) = worst {
         let metric = if matches!(p.state, State::Down | State::Degraded) { "error_rate" } else { "latency" };
-        // A name that would need quoting is left to the reader.
-        let plain =
-            !p.provider.is_empty() && p.provider.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        // A name that would need quoting, or fills the line, is left to the reader.
+        let plain = (1..=NEXT_NAME_MAX).contains(&p.provider.len())
+            && p.provider.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
         let only = if plain { format!(" --provider {}", p.provider) } else { String::new() };
         facts.push(format!("{command} metrics {metric}{only}"));
     }

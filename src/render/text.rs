@@ -87,6 +87,12 @@ pub(super) fn flow(facts: &[String], between: &str, indent: usize, style: &Style
     out + "\n"
 }
 
+/// Text in lines that are broken between words where they do not fit; from the second on `indent` to the right.
+pub fn words(text: &str, indent: usize, style: &Style) -> String {
+    let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
+    flow(&words, " ", indent, style)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

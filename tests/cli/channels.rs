@@ -58,7 +58,8 @@ fn without_channels_it_says_how_to_make_one() {
     assert_snapshot!(World::new().run("alerts channels"), @"
     exit 0
     --- stdout
-    No channels: what fires is printed by serve only. `ax monitor config path` says where to add a [[channel]]; `config init` writes examples.
+    No channels: what fires is printed by serve only. `ax monitor config path` says
+    where to add a [[channel]]; `config init` writes examples.
     ");
     let json = World::new().run("alerts channels --json").json();
     assert_eq!((&json["schema"], &json["data"]), (&"ax.monitor.channels/1".into(), &serde_json::json!([])));

@@ -177,6 +177,24 @@ fn a_tools_logs_are_taken_by_its_name_or_by_their_folder() {
     assert_eq!(inputs.len(), 2, "files without anything new are not listed: {inputs:?}");
 }
 
+/// A hint that says to name the format is of no use to who has named it.
+#[test]
+fn a_file_of_another_kind_says_what_it_is() {
+    let world = World::new();
+    world.write("notes.txt", "dear diary\n");
+    assert_snapshot!(world.run("import notes.txt"), @r#"
+    exit 2
+    --- stderr
+    error: notes.txt: is neither NDJSON nor CSV with a header row of known names; it begins with "dear diary"
+    hint: say which it is: `ax monitor import ndjson FILE`
+    "#);
+    assert_snapshot!(world.run("import csv notes.txt"), @"
+    exit 2
+    --- stderr
+    error: notes.txt: has no known column in its header row; name them with --map theirs=ours
+    ");
+}
+
 #[test]
 fn users_are_kept_hashed_or_dropped_as_the_settings_say() {
     let events = r#"{"ts":"2026-05-20T08:00:00Z","provider":"p","user":"alice","cost_usd":1}

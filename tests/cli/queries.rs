@@ -57,6 +57,52 @@ fn a_query_and_flags_give_the_same_answer() {
     assert_eq!(fed.json()["data"], flags["data"]);
 }
 
+/// A heading names one window only where there is one, and a way out fits what was typed.
+#[test]
+fn headings_and_hints_tell_of_the_windows_that_were_asked() {
+    let world = world();
+    let first = |query: &str| {
+        let out = world.run_args(&["metrics", "-q", query]).out;
+        out.lines().next().unwrap_or_default().trim_end().to_owned()
+    };
+    let heads = [
+        "p95(latency) > 2s AND requests [5m] > 20",
+        "latency [30m] > 2s",
+        "latency [30m] / latency [1h]",
+        "forecast(month) > budget",
+        "requests [1h] offset 1h",
+    ];
+    assert_snapshot!(heads.map(first).join("\n"), @"
+    p95(latency) > 2s AND requests [5m] > 20 · several windows            420 events
+    latency [30m] > 2s · last 30m                                         210 events
+    latency [30m] / latency [1h] · several windows                        210 events
+    forecast(month) > budget · now                                          0 events
+    Nothing in this range: the newest event is 10 s old (Sun 16 Nov 20:14 CET).
+    ");
+    assert_snapshot!(world.run_args(&["metrics", "-q", "latency [1m]", "--at", "2025-11-16T20:00:00Z"]), @"
+    exit 0
+    --- stdout
+    Nothing in this range: the newest event is 45 min old (Sun 16 Nov 20:14 CET).
+
+    Try  [1h] in the query
+    ");
+    assert_snapshot!(world.run_args(&["metrics", "latency", "--range", "1m", "--at", "2025-11-16T20:00:00Z"]), @"
+    exit 0
+    --- stdout
+    Nothing in this range: the newest event is 45 min old (Sun 16 Nov 20:14 CET).
+
+    Try  --range 1h
+    ");
+    // Nothing now is something to say where there was something before.
+    let compared = world.run_args(&["metrics", "-q", "requests [1h] vs previous", "--at", "2025-11-16T20:20:00Z"]).out;
+    assert_snapshot!(compared.lines().take(4).collect::<Vec<_>>().join("\n"), @"
+    requests · last 1h                                                    0 requests
+
+    requests  0
+    the 1h before 385, -100 %
+    ");
+}
+
 #[test]
 fn what_query_and_flags_both_give_is_refused() {
     let world = world();
@@ -210,13 +256,15 @@ fn an_explanation_needs_no_store() {
     assert_snapshot!(world.run_args(&["explain", "(cost/requests)[7d] by(model)"]).good(), @"
     query     cost [7d] by(model) / requests [7d] by(model)
     gives     usd
-    reads     cost sum, requests sum by model, Sun 9 Nov 19:15 to Sun 16 Nov 19:15 UTC: 6 × 1d, 23 × 1h, 12 × 5m
+    reads     cost sum, requests sum by model, Sun 9 Nov 19:15 to Sun 16 Nov 19:15
+              UTC: 6 × 1d, 23 × 1h, 12 × 5m
     ");
     assert_snapshot!(world.run_args(&["explain", "--as", "condition", "error_rate>baseline*3 for 5m"]).good(), @"
     condition error_rate > baseline * 3 for 5m
     gives     bool
     for       5m
-    reads     error_rate avg, Sun 9 Nov 18:15 to Sun 16 Nov 18:15 UTC: 161 × 1h, 84 × 5m
+    reads     error_rate avg, Sun 9 Nov 18:15 to Sun 16 Nov 18:15 UTC: 161 × 1h,
+              84 × 5m
     reads     error_rate avg, Sun 16 Nov 19:14 to 19:15 UTC: 1 × 1m
     reads     error_rate avg, Sun 16 Nov 19:10 to 19:15 UTC: 1 × 5m
     reads     error_rate avg, Sun 16 Nov 19:00 to 19:15 UTC: 3 × 5m

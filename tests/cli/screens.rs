@@ -164,6 +164,84 @@ fn metrics_at_three_widths() {
     ");
 }
 
+/// Every screen that people read, in narrow and wide terminals: no line goes over the edge, and none ends in spaces.
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    let mut world = world();
+    let long = "a-rule-with-quite-a-long-name";
+    for args in [
+        &["alerts", "create", "--name", "slow", "--when", "avg(latency) by(provider) > 500 for 5m"][..],
+        &["alerts", "create", "--name", long, "--when", "error_rate by(provider, model) > baseline * 3"],
+        &["alerts", "silence", "--rule", "slow", "--for", "2h", "--comment", "maintenance until the evening"],
+        &["budgets", "set", "team", "--limit", "1.5", "--period", "monthly"],
+        &["budgets", "set", "openai", "--limit", "2000", "--period", "daily", "--scope", "provider=openai"],
+        &["tick"],
+    ] {
+        assert_eq!(world.run_args(args).code, Some(0), "{args:?}");
+    }
+    let conjunction = "p95(latency{provider=\"openai\"}) > 2s AND requests [5m] > 20";
+    let condition = "latency{provider=\"claude\", user=~\"u0.*\"} [7d] p95 every 1h by(model, user) topk(5)";
+    let screens = [
+        &["status"][..],
+        &["status", "--verbose"],
+        &["metrics", "latency", "--by", "model"],
+        &["metrics", "latency", "--by", "provider,model,user", "--compare", "30m", "--range", "30m"],
+        &["metrics", "latency", "--by", "provider", "--step", "5m", "--format", "chart"],
+        &["metrics", "cost", "--step", "5m"],
+        &["metrics", "--list"],
+        &["metrics", "-q", conjunction],
+        &["metrics", "-q", "error_rate by(provider) > baseline * 3"],
+        &["events"],
+        &["events", "-q", "status=error"],
+        &["alerts"],
+        &["alerts", "check"],
+        &["alerts", "rules"],
+        &["alerts", "history"],
+        &["alerts", "channels"],
+        &["alerts", "test", "slow"],
+        &["costs", "--by", "provider,model", "--budget", "--projection", "--compare"],
+        &["costs", "advise"],
+        &["budgets"],
+        &["explain", condition],
+        &["explain", "provider=claude AND latency>1000"],
+        &["prices", "list", "claude-sonnet-4-5"],
+        &["store", "info"],
+        &["demo", "--", "costs", "advise"],
+    ];
+    for columns in ["40", "60", "80", "120"] {
+        world = world.with("COLUMNS", columns);
+        let room: usize = columns.parse().unwrap();
+        for args in screens {
+            let done = world.run_args(args);
+            assert_eq!(done.code, Some(0), "{args:?}: {done}");
+            for line in done.out.lines() {
+                let wide = ax_monitor::render::width(line) > room && !line.contains('~');
+                assert!(!wide && line == line.trim_end(), "{args:?} at {columns}: {line:?}\n{}", done.out);
+            }
+        }
+    }
+    // What tells alerts apart, and what they say, goes last.
+    world = world.with("COLUMNS", "40");
+    assert_snapshot!(world.run("alerts").good(), @r#"
+    2 pending               judged 1 min ago
+
+    ID  RULE      STATE   VALUE
+    661 slow: cl… pending avg latency 854 ms
+         silenced until 22:15: "maintenance…
+    f0f slow: op… pending avg latency 3.33 s
+         silenced until 22:15: "maintenance…
+
+    2 rules: 2 on, 0 off
+    "#);
+    assert_snapshot!(world.run("prices list claude-sonnet-4-5").good(), @"
+    PRICES  US dollars a million tokens
+
+    MODEL       INPUT OUTPUT HOLDS
+    claude-son…     3     15
+    claude-son…     6   22.5 input > 200,000
+    ");
+}
+
 #[test]
 fn charts_choose_their_step() {
     let (world, usual) = at(world(), "80", "metrics latency --agg p95 --provider openai --format chart");

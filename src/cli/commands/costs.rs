@@ -103,7 +103,7 @@ fn explain(
     context: &Context,
 ) -> Result<()> {
     let words = range_words(Some(text));
-    Asked { range, only: &Only::default(), kinds: Kinds::REQUESTS, zone, words }.explain(store, context)
+    Asked { range, only: &Only::default(), kinds: Kinds::REQUESTS, zone, words, written: false }.explain(store, context)
 }
 
 /// What `--by` lists: each once, and at most one stretch of time.

@@ -57,7 +57,7 @@ pub(crate) fn list(filter: Option<&Filter>, span: &SpanArgs, limit: usize, conte
     }
     let empty = view.count == 0;
     let words = range_words(context.range_text(span)?.as_deref());
-    let asked = Asked { range, only: &only, kinds: Kinds::ALL, zone, words };
+    let asked = Asked { range, only: &only, kinds: Kinds::ALL, zone, words, written: false };
     if let Some(store) = store.as_ref().filter(|_| context.json() || !empty) {
         asked.warn_of_unknown(store, empty, context)?;
     }

@@ -26,7 +26,8 @@ use crate::cli::users::Users;
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped, exit, plain};
 use crate::import::{
-    self, Added, Consumed, ImportError, Input, Mark, Note, Options, Progress, Refusal, Report, Rules, Sink, SinkError,
+    self, Added, Consumed, Format, ImportError, Input, Mark, Note, Options, Progress, Refusal, Report, Rules, Sink,
+    SinkError,
 };
 
 use self::inputs::Wanted;
@@ -71,7 +72,8 @@ pub(crate) fn run(args: &ImportArgs, context: &Context) -> Result<u8> {
         Some(session) => session,
         None => &mut Nowhere,
     };
-    let report = import::import(sink, &inputs, &options, context.now(), &mut |p| bar.show(p)).map_err(explain);
+    let report = import::import(sink, &inputs, &options, context.now(), &mut |p| bar.show(p));
+    let report = report.map_err(|e| explain(e, format));
     bar.clear();
     let report = report?;
     if let Some(store) = store.as_ref().filter(|_| report.imported > 0 && !args.dry_run) {
@@ -124,13 +126,15 @@ fn zone(context: &Context) -> Result<Option<Zone>> {
     }
 }
 
-fn explain(error: ImportError) -> Failure {
+/// `format` is the one that was named.
+fn explain(error: ImportError, format: Option<Format>) -> Failure {
     match error {
         ImportError::Map(_) => Failure::usage(error).hint("fields are named as in NDJSON, such as latency_ms"),
         ImportError::Input { name, cause } => {
             let kind = if cause.kind() == std::io::ErrorKind::NotFound { Kind::NotFound } else { Kind::Io };
             Failure::new(kind, format!("cannot read {name}: {}", plain(&cause)))
         }
+        ImportError::Format { .. } if format.is_some() => Failure::usage(error),
         ImportError::Format { .. } => Failure::usage(error).hint("say which it is: `ax monitor import ndjson FILE`"),
         ImportError::Store(cause) => match cause.downcast::<ax_storage::import::ImportError>() {
             Ok(error) => match *error {

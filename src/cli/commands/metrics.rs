@@ -5,7 +5,7 @@ use ax_storage::query::plan::{Kinds, Label, Plan};
 use ax_storage::query::series::Series;
 use ax_storage::time::{TimeRange, Timestamp};
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, Row, Value};
 use crate::cli::args::{MetricsArgs, MetricsFormat};
 use crate::cli::commands::asking::{self, Clauses};
 use crate::cli::commands::nothing::{Asked, range_words};
@@ -60,6 +60,8 @@ pub(crate) fn run(args: &MetricsArgs, context: &Context) -> Result<u8> {
 }
 
 fn answer(args: &MetricsArgs, expr: Expr, source: &str, context: &Context) -> Result<u8> {
+    let mut written = false;
+    expr.each_select(&mut |s| written |= s.range.is_some());
     let (mut expr, source) = complete(expr, args, source, context)?;
     let source = source.as_str();
     let store = context.store()?;
@@ -93,24 +95,26 @@ fn answer(args: &MetricsArgs, expr: Expr, source: &str, context: &Context) -> Re
     let shown = Shown { now: context.now(), elapsed_ms: elapsed_ms(context), range_text };
     let view = MetricsView::of(&question, &answer, shown);
     let verdict = threshold.map_or(0, |t| t.exit_code(&answer.rows));
-    show(view, &question, &answer, store.as_ref(), format, context)?;
+    show(view, &question, &answer, store.as_ref(), format, written, context)?;
     Ok(verdict)
 }
 
-/// Prints the answer, or why there is none.
+/// Prints the answer, or why there is none; `written` says that the text of the query has the window.
 fn show(
     mut view: MetricsView,
     question: &Question,
     answer: &Answer,
     store: Option<&Store>,
     format: MetricsFormat,
+    written: bool,
     context: &Context,
 ) -> Result<()> {
     let only = asking::names(question);
     let kinds = question.only.as_ref().map_or(Kinds::ALL, |s| metric::kinds(s.metric.value));
-    let empty = !answer.seen;
+    // What reads no events is not made empty by their absence.
+    let empty = !answer.seen && !question.selects.is_empty();
     let words = range_words(view.range_text.as_deref());
-    let asked = Asked { range: question.range, only: &only, kinds, zone: &question.zone, words };
+    let asked = Asked { range: question.range, only: &only, kinds, zone: &question.zone, words, written };
     if let Some(store) = store.filter(|_| format.is_data() || !empty) {
         // One of several metrics may have found nothing although the others have.
         asked.warn_of_unknown(store, empty || question.only.is_none(), context)?;
@@ -124,7 +128,7 @@ fn show(
         return context.print_json(&view);
     }
     context.warn_all(&view.warnings);
-    let known = answer.rows.iter().any(|row| row.value.truth().is_some());
+    let known = answer.rows.iter().any(|row| row.value.truth().is_some() || had_something(row));
     if empty && !known && !format.is_data() {
         return asked.explain(store, context);
     }
@@ -137,6 +141,11 @@ fn show(
         MetricsFormat::Markdown => render::metrics_markdown(&view, &style),
         MetricsFormat::Table | MetricsFormat::Json => render::metrics_table(&view, &style),
     })
+}
+
+/// Whether there was something in the window that it is compared with.
+fn had_something(row: &Row) -> bool {
+    matches!(&row.previous, Some((Value::Number(Some(before)), _)) if before.to_f64() != 0.0)
 }
 
 /// The answers of a store that is not there.
@@ -171,6 +180,8 @@ fn range_text(
         shifted |= s.offset.is_some();
     });
     match written.as_slice() {
+        _ if question.selects.is_empty() => Ok(Some("now".to_owned())),
+        _ if question.several_windows => Ok(Some("several windows".to_owned())),
         _ if shifted || args.span.since.is_some() || args.span.until.is_some() => Ok(None),
         [] if question.range == ask.window => context.range_text(&args.span),
         [first, rest @ ..] if rest.iter().all(|r| r == first) => Ok(Some(first.to_string())),

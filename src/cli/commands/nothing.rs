@@ -43,6 +43,8 @@ pub(crate) struct Asked<'a> {
     pub zone: &'a Zone,
     /// The window in words: `the last hour`.
     pub words: String,
+    /// The window is part of a query's text.
+    pub written: bool,
 }
 
 impl Asked<'_> {
@@ -53,6 +55,9 @@ impl Asked<'_> {
     pub(crate) fn explain(&self, store: Option<&Store>, context: &Context) -> Result<()> {
         let why = match store.map(|store| self.why(store)).transpose()? {
             None | Some(Emptiness::NothingYet { .. }) => Emptiness::NothingYet { logs: logs(context) },
+            Some(Emptiness::NothingInRange { newest, .. }) => {
+                Emptiness::NothingInRange { newest, in_query: self.written }
+            }
             Some(why) => why,
         };
         let place = context.store_dir()?.display().to_string();

@@ -69,6 +69,7 @@ fn show(args: &StatusArgs, context: &Context) -> Result<u8> {
     let asked = Asked {
         range: question.range,
         only: &question.only,
+        written: false,
         kinds: Kinds::ALL,
         zone: &question.zone,
         words: range_words(Some(&question.range_text)),

@@ -1,7 +1,5 @@
 //! `ax monitor store`: what it holds, and the proof of it.
 
-use std::fmt::Write;
-
 use ax_storage::store::{Bytes, Info};
 use serde::{Serialize, Serializer};
 
@@ -11,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::text::{bytes, count, counted, minute};
 use crate::dashboard::Warning;
 use crate::error::{Result, escaped};
-use crate::render;
+use crate::render::{self, Style};
 
 /// Runs a verb of `store`.
 pub(crate) fn run(verb: StoreVerb, context: &Context) -> Result<u8> {
@@ -83,7 +81,7 @@ fn info(context: &Context) -> Result<u8> {
     let zone = store.zone().name();
     let path = store.dir().display().to_string();
     if !context.json() {
-        context.print(&info_text(&info, &dropped, &path, zone, context))?;
+        context.print(&info_text(&info, &dropped, &path, zone, context, &context.style()?))?;
         return Ok(0);
     }
     context.print_json(&InfoView {
@@ -114,12 +112,10 @@ fn plain(table: &'static str) -> &'static str {
     table.trim_start_matches("tier_")
 }
 
-fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, context: &Context) -> String {
+fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, context: &Context, style: &Style) -> String {
     let mut out = format!("{}\n\n", escaped(path));
-    let mut line = |name: &str, text: String| {
-        // Writing to a string cannot fail.
-        let _ = writeln!(out, "{name:<11}{text}");
-    };
+    const NAME: usize = 11;
+    let mut line = |name: &str, text: String| out += &render::words(&format!("{name:<NAME$}{text}"), NAME, style);
     line("events", count(info.events_raw));
     if let (Some(oldest), Some(newest)) = (info.oldest, info.newest) {
         let ago = render::ago(context.now().since(newest));

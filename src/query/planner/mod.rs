@@ -112,6 +112,7 @@ fn plan_guarded(expr: &Expr, ask: &Ask<'_>, guard: Option<Guard>) -> Result<Ques
         selects: Vec::new(),
         group: checked.group.clone().unwrap_or_default(),
         first: None,
+        several: false,
         notes: Vec::new(),
         guard,
         negated: false,
@@ -141,6 +142,7 @@ fn plan_guarded(expr: &Expr, ask: &Ask<'_>, guard: Option<Guard>) -> Result<Ques
         zone: ask.calendar.zone().clone(),
         compared: compared(expr)?,
         range: planner.first.unwrap_or(ask.window),
+        several_windows: planner.several,
         top: only.and_then(|s| s.top).map(|t| t.value),
         versus,
         filters,
@@ -191,6 +193,8 @@ struct Planner<'a> {
     group: Vec<Label>,
     /// The first metric's window.
     first: Option<TimeRange>,
+    /// Another metric has another window.
+    several: bool,
     notes: Vec<String>,
     /// It is the condition of an alert.
     guard: Option<Guard>,
@@ -257,7 +261,7 @@ impl Planner<'_> {
         }
         let offset_ms = select.offset.map_or(0, |o| o.value / NANOS_IN_MS);
         let window = self.window(select, scope)?;
-        self.first.get_or_insert(window);
+        self.look_at(window);
         let step = select.every.map(|e| step_of(e.value));
         if let Some(every) = select.every {
             few_steps(window, every)?;
@@ -266,6 +270,12 @@ impl Planner<'_> {
         self.selects[index].offset_ms = offset_ms;
         self.note(select);
         Ok(index)
+    }
+
+    /// Notes the window of a metric.
+    fn look_at(&mut self, window: TimeRange) {
+        let first = *self.first.get_or_insert(window);
+        self.several |= first != window;
     }
 
     /// A metric in any window: its index.

@@ -47,7 +47,7 @@ impl Planner<'_> {
         let min_events = self.guard.and_then(|g| g.min_events).unwrap_or(MIN_EVENTS);
         let windows = self.judged_windows(select, expr)?;
         let longest = windows.last().copied().unwrap_or(self.ask.window);
-        self.first.get_or_insert(longest);
+        self.look_at(longest);
         let past = self.pooled(select, longest, past);
         let bound = match (&a.kind, &b.kind) {
             (Kind::Select(_), _) => Bound::Right,
@@ -149,14 +149,14 @@ impl Planner<'_> {
             let length = written.map_or(HOUR_MS, |w| w.millis());
             let end = written.map_or(now, |w| w.end);
             let window = TimeRange::new(end.minus_ms(ANOMALY_POINTS * length), end);
-            self.first.get_or_insert(window);
+            self.look_at(window);
             let points = self.add(select, window, Some(Step::FromStart(length)));
             let point = TimeRange::new(window.start, window.start.plus_ms(length));
             let history = self.windows(select, point, SEASONAL_MS);
             return Ok(Node::Anomaly { points, history, sensitivity: sensitivity.unwrap_or(SENSITIVITY) });
         }
         let window = written.unwrap_or(TimeRange::new(now.minus_ms(TREND_MS), now));
-        self.first.get_or_insert(window);
+        self.look_at(window);
         if let Some(every) = select.every {
             few_steps(window, every)?;
         }

@@ -31,6 +31,8 @@ pub struct Question {
     pub zone: Zone,
     /// The window of the first metric.
     pub range: TimeRange,
+    /// Other metrics look at other windows.
+    pub several_windows: bool,
     /// Only the greatest or least rows.
     pub top: Option<Top>,
     /// The metric whose value `vs` compares with.

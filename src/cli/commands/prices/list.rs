@@ -99,8 +99,9 @@ pub(super) fn show(rows: &[Row], context: &Context) -> Result<u8> {
     }
     let style = context.style()?;
     let mut table = Table::new(vec![
-        Column::name("PROVIDER"),
-        Column::name("MODEL"),
+        Column { drop: 1, ..Column::name("PROVIDER") },
+        // Models of a family differ in the end of their names.
+        Column { shrinks_to: Some(22), ..Column::name("MODEL") },
         Column::figure("INPUT", 0),
         Column::figure("CACHED", 2),
         Column::figure("WRITE", 3),
