@@ -149,9 +149,8 @@ pub(crate) fn complete(expr: &mut Expr, clauses: &Clauses) -> Result<()> {
 }
 
 fn flags(only: &OnlyArgs) -> Vec<Filter> {
-    let lists = [(Label::Provider, &only.provider), (Label::Model, &only.model), (Label::User, &only.user)];
-    let part = |(label, values): (Label, &Vec<String>)| {
-        let kind = match values.as_slice() {
+    let part = |(label, values): (Label, &[String])| {
+        let kind = match values {
             [] => return None,
             [one] => FilterKind::Equals { label, negated: false, value: one.as_str().into() },
             many => {
@@ -161,7 +160,7 @@ fn flags(only: &OnlyArgs) -> Vec<Filter> {
         // A single condition is never too deep.
         Filter::new(kind, Span::default()).ok()
     };
-    lists.into_iter().filter_map(part).collect()
+    only.by_label().into_iter().filter_map(part).collect()
 }
 
 fn all(parts: Vec<Filter>) -> Result<Option<Filter>> {
@@ -170,15 +169,11 @@ fn all(parts: Vec<Filter>) -> Result<Option<Filter>> {
 
 /// A flag must not narrow a label that the text narrows too.
 fn given_once(only: &OnlyArgs, written: &Filter) -> Result<()> {
-    let flags = [
-        (Label::Provider, &only.provider, "--provider"),
-        (Label::Model, &only.model, "--model"),
-        (Label::User, &only.user, "--user"),
-    ];
-    match flags.iter().find(|(label, values, _)| !values.is_empty() && written.mentions(*label)) {
-        Some((label, _, flag)) => {
-            Err(Failure::usage(format!("the {} is given by the query and by {flag}", label.name()))
-                .hint("leave one out"))
+    let given = only.by_label().into_iter().filter(|(_, values)| !values.is_empty());
+    match given.map(|(label, _)| label).find(|label| written.mentions(*label)) {
+        Some(label) => {
+            let name = label.name();
+            Err(Failure::usage(format!("the {name} is given by the query and by --{name}")).hint("leave one out"))
         }
         None => Ok(()),
     }
