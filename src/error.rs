@@ -11,6 +11,15 @@ use serde::Serialize;
 
 pub use crate::words::escaped;
 
+/// Something a user should know although there is an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// For programs.
+    pub code: &'static str,
+    /// For people.
+    pub message: String,
+}
+
 /// What went wrong, as scripts tell failures apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -39,7 +39,7 @@ const PROGRAM: &[(&str, &[&str])] = &[
     ("demo", &[]),
     ("error", &["words"]),
     ("export", &["import", "words"]),
-    ("import", &["pricing", "words"]),
+    ("import", &["error", "pricing", "words"]),
     ("metric", &[]),
     ("pricing", &[]),
     ("projection", &["analysis", "calendar"]),

@@ -7,7 +7,6 @@ use ax_storage::query::series::{Aggregate, Group, Series, StepRange};
 
 use super::top;
 use super::usuals::Usuals;
-use crate::metric::Allowed;
 use crate::metric::{self, Needs, Number, Numbers};
 use crate::query::ast::Range;
 use crate::query::planner::{Node, Question, Selected, Versus};
@@ -137,7 +136,7 @@ impl<'a> Board<'a> {
     pub(super) fn before(&self, versus: Versus, step: usize) -> Option<usize> {
         let (now, steps) = (self.axis.get(step)?.range, self.steps_of(versus.select));
         let by_place = matches!(self.question.only.as_ref()?.range.map(|r| r.value), Some(Range::Calendar(_)))
-            || self.question.only.as_ref()?.metric.value.info().allowed == Allowed::Nothing;
+            || self.question.only.as_ref()?.metric.value.has_own_range();
         let own = if by_place {
             step
         } else {

@@ -23,6 +23,7 @@ use ax_storage::query::plan::{Filter, Label};
 use ax_storage::time::{TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+pub use crate::error::Warning;
 pub use advice::{AdviceView, assumption};
 pub use alerts::{
     AlertNumbers, AlertShownView, AlertView, AlertsView, EntryView as HistoryEntryView, HistoryView, RuleView,
@@ -49,15 +50,6 @@ pub use status::{
     TotalView, Upkeep,
 };
 pub use step::{POINTS_MAX, automatic_step, millis as step_millis};
-
-/// Something a user should know although there is an answer.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Warning {
-    /// For programs.
-    pub code: &'static str,
-    /// For people.
-    pub message: String,
-}
 
 /// The window of an answer.
 #[derive(Clone, Debug)]

@@ -33,6 +33,7 @@ use std::sync::atomic::AtomicBool;
 use ax_storage::row::Batch;
 use ax_storage::time::Timestamp;
 
+use crate::error::Warning;
 use crate::pricing::Book;
 
 pub(crate) use key::Key;
@@ -181,15 +182,6 @@ pub struct InputReport {
     pub refused_count: u64,
     /// A log that holds nothing new since an earlier import: it was only compared.
     pub unchanged: bool,
-}
-
-/// Something to tell the user.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    /// For programs: `unknown_key`, `unterminated_line`.
-    pub code: &'static str,
-    /// For people.
-    pub message: String,
 }
 
 /// How far an import is.

@@ -123,6 +123,13 @@ impl std::fmt::Display for Aggregation {
     }
 }
 
+impl Metric {
+    /// Whether it names its own time: no range, aggregation or step may be written.
+    pub const fn has_own_range(self) -> bool {
+        matches!(self.info().source, Source::Spend(_))
+    }
+}
+
 /// What may stand behind a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allowed {

@@ -99,6 +99,16 @@ impl Expr {
         }
     }
 
+    /// The first of its references that `take` takes; what AND and OR join speaks for itself.
+    pub fn first_ref<'a, T>(&'a self, take: &dyn Fn(&'a Ref, Span) -> Option<T>) -> Option<T> {
+        match &self.kind {
+            Kind::Ref(reference) => take(reference, self.span),
+            Kind::Neg(e) | Kind::Not(e) => e.first_ref(take),
+            Kind::Arith(_, a, b) | Kind::Cmp(_, a, b) => a.first_ref(take).or_else(|| b.first_ref(take)),
+            Kind::Num(_) | Kind::Select(_) | Kind::Detect(_) | Kind::Bool(..) => None,
+        }
+    }
+
     /// Calls `each` with every metric in it, to change its clauses.
     pub fn each_select_mut(&mut self, each: &mut dyn FnMut(&mut Select)) {
         match &mut self.kind {

@@ -193,7 +193,7 @@ fn range_text(
 fn is_plain(expr: &Expr) -> bool {
     match &expr.kind {
         Kind::Num(_) => true,
-        Kind::Select(select) => select.metric.value.info().allowed != metric::Allowed::Nothing,
+        Kind::Select(select) => !select.metric.value.has_own_range(),
         Kind::Neg(e) => is_plain(e),
         Kind::Arith(_, a, b) => is_plain(a) && is_plain(b),
         _ => false,
@@ -218,7 +218,7 @@ fn complete(mut expr: Expr, args: &MetricsArgs, source: &str, context: &Context)
     asking::complete(&mut expr, &clauses)?;
     if let Some(range) = written_range(args, &expr, context)? {
         expr.each_select_mut(&mut |s| {
-            if s.range.is_none() && (clauses.range || s.metric.value.info().allowed != metric::Allowed::Nothing) {
+            if s.range.is_none() && (clauses.range || !s.metric.value.has_own_range()) {
                 s.range = Some(At { value: range, span: Span::default() });
             }
         });
@@ -297,9 +297,7 @@ fn by_flags(args: &MetricsArgs) -> Result<Expr> {
             .hint("say how wide they are: --step 5m"));
     }
     // The query that stands below the answer says how it was summed up.
-    select.agg = select
-        .agg
-        .or((info.allowed != metric::Allowed::Nothing).then_some(At { value: info.default, span: Span::default() }));
+    select.agg = select.agg.or((!metric.has_own_range()).then_some(At { value: info.default, span: Span::default() }));
     Expr::new(Kind::Select(Box::new(select)), Span::default()).map_err(|e| Failure::usage(&e.message))
 }
 

@@ -9,6 +9,7 @@ use ax_storage::query::series::{Aggregate, Series};
 use ax_storage::time::{TimeRange, Timestamp};
 
 use crate::calendar::Calendar;
+use crate::costs::breakdown::cost;
 use crate::metric::Money;
 
 /// Places of [`plan`]'s measures.
@@ -144,10 +145,6 @@ impl Usage {
 
 fn stat(point: &Aggregate, place: usize) -> Stat {
     point.stats.get(place).copied().unwrap_or_default()
-}
-
-fn cost(point: &Aggregate) -> Money {
-    stat(point, 0).sum.into()
 }
 
 fn part(tier: &str, start: Timestamp, point: &Aggregate) -> Part {

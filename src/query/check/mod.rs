@@ -10,7 +10,6 @@ pub use unit::{Dim, Scalar};
 
 use super::ast::{ArithOp, CmpOp, Detector, Expr, Field, Kind, Num, Ref, Select};
 use super::error::{ParseError, Span, quoted};
-use crate::metric::{Metric, Source};
 
 /// What an expression gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -278,9 +277,4 @@ pub(super) fn literal(field: Field, num: Num, span: Span, text: &str) -> Result<
         _ => format!("write a number instead of {}", quoted(text)),
     };
     Err(ParseError::new(span, format!("cannot compare {} with {}", dim.words(), given.words())).hint(hint))
-}
-
-/// Whether the metric names its own range.
-pub(super) const fn has_own_range(metric: Metric) -> bool {
-    matches!(metric.info().source, Source::Spend(_))
 }

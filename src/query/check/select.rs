@@ -1,6 +1,6 @@
 //! What may stand behind which metric, and which clauses go together.
 
-use super::{Dim, Scalar, Type, has_own_range};
+use super::{Dim, Scalar, Type};
 use crate::metric::{Aggregation, Allowed, Metric, Unit};
 use crate::query::ast::{At, Detector, Expr, Range, Select};
 use crate::query::error::{ParseError, Span};
@@ -8,7 +8,7 @@ use crate::query::error::{ParseError, Span};
 /// The type of a metric with its clauses, which must go together.
 pub(super) fn type_of(select: &Select) -> Result<Type, ParseError> {
     let metric = select.metric.value;
-    if has_own_range(metric) {
+    if metric.has_own_range() {
         own_range(select)?;
     }
     if let Some(agg) = select.agg {
@@ -87,7 +87,7 @@ pub(super) fn detected(select: &Select, what: Detector) -> Result<Type, ParseErr
                 .hint(format!("leave '{clause}' out")));
         }
     }
-    if has_own_range(select.metric.value) {
+    if select.metric.value.has_own_range() {
         return Err(ParseError::new(
             select.metric.span,
             format!("{keyword}(…) needs a metric without a time range of its own"),
@@ -143,7 +143,7 @@ pub(super) fn ranges(comparison: &Expr) -> Result<(), ParseError> {
             several |= written.is_some_and(|other| other != range.value);
             written = Some(range.value);
         }
-        None if has_own_range(s.metric.value) => {}
+        None if s.metric.value.has_own_range() => {}
         None => missing = missing.or(Some(s.metric.span)),
     });
     match missing.filter(|_| several) {

@@ -556,12 +556,10 @@ const fn own_period(metric: Metric) -> Option<SpendPeriod> {
 
 /// The first `budget` in a comparison.
 fn budget_reference(expr: &Expr) -> Option<(Option<&str>, Span)> {
-    match &expr.kind {
-        Kind::Ref(Ref::Budget(name)) => Some((name.as_deref(), expr.span)),
-        Kind::Neg(e) | Kind::Not(e) => budget_reference(e),
-        Kind::Arith(_, a, b) | Kind::Cmp(_, a, b) => budget_reference(a).or_else(|| budget_reference(b)),
+    expr.first_ref(&|reference, span| match reference {
+        Ref::Budget(name) => Some((name.as_deref(), span)),
         _ => None,
-    }
+    })
 }
 
 /// The period of the first spend metric in a comparison, else that of its forecast.
@@ -575,16 +573,12 @@ fn period_of(expr: &Expr) -> Option<Period> {
             _ => None,
         });
     });
-    found.or_else(|| forecast_period(expr))
-}
-
-fn forecast_period(expr: &Expr) -> Option<Period> {
-    match &expr.kind {
-        Kind::Ref(Ref::Forecast(period)) => *period,
-        Kind::Neg(e) | Kind::Not(e) => forecast_period(e),
-        Kind::Arith(_, a, b) | Kind::Cmp(_, a, b) => forecast_period(a).or_else(|| forecast_period(b)),
-        _ => None,
-    }
+    found.or_else(|| {
+        expr.first_ref(&|reference, _| match reference {
+            Ref::Forecast(period) => *period,
+            _ => None,
+        })
+    })
 }
 
 /// A round duration that is at least so long, as text.

@@ -222,10 +222,8 @@ fn needs_events(select: &Select) -> bool {
 /// The length written at the first `baseline`; the outer `None` = there is none.
 #[expect(clippy::option_option, reason = "absent and without a length differ")]
 fn baseline(expr: &Expr) -> Option<Option<u64>> {
-    match &expr.kind {
-        Kind::Ref(Ref::Baseline(past)) => Some(*past),
-        Kind::Neg(e) => baseline(e),
-        Kind::Arith(_, a, b) => baseline(a).or_else(|| baseline(b)),
+    expr.first_ref(&|reference, _| match reference {
+        Ref::Baseline(past) => Some(*past),
         _ => None,
-    }
+    })
 }
