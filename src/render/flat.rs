@@ -10,7 +10,7 @@
 use serde::Serialize;
 
 use super::{Style, metrics, text, value};
-use crate::dashboard::{FlatRow, MetricsView, Previous, Time, Value};
+use crate::dashboard::{Evidence, FlatRow, MetricsView, Previous, Time, Value};
 use crate::words::{escaped, is_formula, visible_json};
 
 /// One object a row, or a point where there are points, on a line of its own.
@@ -27,7 +27,7 @@ pub fn metrics_csv(view: &MetricsView) -> String {
     let stepped = view.is_stepped();
     let compared = view.previous.is_some();
     let judged = view.data.iter().any(|row| row.evidence.is_some());
-    let numbers: [(&str, bool, Number); 10] = [
+    let numbers: [(&str, bool, Number); 11] = [
         ("t", stepped, |row| row.point.map(|p| Time(p.t).0.to_string()).unwrap_or_default()),
         ("value", true, |row| known(row.value)),
         ("unit", true, |row| csv_name(row.view.unit.json_name())),
@@ -36,6 +36,7 @@ pub fn metrics_csv(view: &MetricsView) -> String {
         ("change_pct", compared, |row| known(row.previous.and_then(|p| p.change(row.value).change_pct))),
         ("current", judged, |row| known(row.evidence.and_then(|e| e.current))),
         ("threshold", judged, |row| known(row.evidence.and_then(|e| e.threshold))),
+        ("threshold_unit", judged, |row| row.evidence.map_or(String::new(), |e| csv_name(e.unit.json_name()))),
         ("count", true, |row| row.count.to_string()),
         ("partial", stepped, |row| row.point.is_some_and(|p| p.partial).to_string()),
     ];
@@ -58,8 +59,11 @@ pub fn metrics_markdown(view: &MetricsView, style: &Style) -> String {
     head.extend(stepped.then(|| "time".to_owned()));
     let left = head.len();
     head.push(metrics::value_title(view).to_lowercase());
+    let judged = view.data.iter().any(|row| row.evidence.is_some());
     if view.previous.is_some() {
         head.extend(["before", "change"].map(str::to_owned));
+    } else if judged {
+        head.extend(["current", "against"].map(str::to_owned));
     }
     head.push(metrics::count_title(view.metric).to_lowercase());
     let mut rows = vec![head];
@@ -71,6 +75,10 @@ pub fn metrics_markdown(view: &MetricsView, style: &Style) -> String {
             let previous = row.previous.unwrap_or(Previous(None));
             cells.push(value(previous.0.map(Value::Number), &view.unit, &style));
             cells.push(metrics::change(previous, row.value, &view.unit, &style));
+        } else if judged {
+            let side = |n: Option<crate::metric::Number>, e: &Evidence| value(n.map(Value::Number), &e.unit, &style);
+            let sides = row.evidence.map(|e| [side(e.current, e), side(e.threshold, e)]);
+            cells.extend(sides.unwrap_or_else(|| [style.none(), style.none()].map(str::to_owned)));
         }
         cells.push(super::count(row.count.into()));
         rows.push(cells);
