@@ -49,8 +49,8 @@ struct Shape {
     groups: Vec<History>,
     /// Steps need no percentiles of their own.
     totals_only: bool,
-    /// The last answers with steps, the newest last: a past that ends with an hour is asked about for all of
-    /// the next one.
+    /// The answers with steps that were used last, the newest last: a past that ends with an hour is asked about
+    /// for all of the next one, and beside it steps that nobody asks about again.
     answered: Vec<(TimeRange, Step, Arc<Series>)>,
 }
 
@@ -194,9 +194,10 @@ impl Shape {
 
     fn answer(&mut self, plan: &Plan) -> Result<Arc<Series>, QueryError> {
         let Some(step) = plan.step.filter(|_| plan.above.is_empty()) else { return self.make(plan).map(Arc::new) };
-        let known = self.answered.iter().find(|(range, width, _)| (*range, *width) == (plan.range, step));
-        if let Some((.., series)) = known {
-            return Ok(Arc::clone(series));
+        let known = self.answered.iter().position(|(range, width, _)| (*range, *width) == (plan.range, step));
+        if let Some(known) = known {
+            self.answered[known..].rotate_left(1);
+            return Ok(self.answered.last().map(|(.., series)| Arc::clone(series)).unwrap_or_default());
         }
         let series = Arc::new(self.make(plan)?);
         if self.answered.len() >= ANSWERS_MAX {
@@ -281,9 +282,15 @@ impl History {
 
     /// The same for a range that begins at the minute at place `from` or later: steps follow each other.
     fn find_after(&self, from: usize, range: TimeRange) -> (usize, usize) {
+        // In leaps that grow: a step may hold one minute, or a day of them.
         let on = |from: usize, until: Timestamp| {
             let rest = self.at.get(from..).unwrap_or_default();
-            from + rest.iter().take_while(|at| **at < until.millis()).count()
+            let mut end = 1;
+            while rest.get(end - 1).is_some_and(|at| *at < until.millis()) {
+                end *= 2;
+            }
+            let (passed, within) = (end / 2, end.min(rest.len()));
+            from + passed + rest[passed..within].partition_point(|at| *at < until.millis())
         };
         let start = on(from, range.start);
         (start, on(start, range.end))
