@@ -104,6 +104,23 @@ fn headings_and_hints_tell_of_the_windows_that_were_asked() {
 }
 
 #[test]
+fn a_condition_that_single_events_could_meet_says_how_to_ask_for_them() {
+    let world = world();
+    let told = |query: &str| world.run_args(&["metrics", "-q", query]).err;
+    assert_snapshot!(told("latency > 1000"), @"note: all calls are judged together; single calls: ax monitor events -q 'latency > 1000'");
+    assert_snapshot!(told("latency > 1s AND cost > $0.001"), @"note: all calls are judged together; single calls: ax monitor events -q 'latency > 1s AND cost > $0.001'");
+    for other in ["avg(latency) > 1000", "latency", "requests > 5", "latency{provider=claude} > 1000"] {
+        assert_eq!(told(other), "", "{other}");
+    }
+    assert_snapshot!(world.run_args(&["metrics", "-q", "provider=claude", "--format", "csv"]), @"
+    exit 2
+    --- stderr
+    error: a filter lists single events, as a table or as JSON
+    hint: ax monitor export -q gives all of them as NDJSON or CSV
+    ");
+}
+
+#[test]
 fn what_query_and_flags_both_give_is_refused() {
     let world = world();
     for (args, message) in [

@@ -53,6 +53,10 @@ pub(crate) fn run(args: &MetricsArgs, context: &Context) -> Result<u8> {
                 return Err(Failure::usage(format!("{flag} makes no sense with a filter, which lists single events"))
                     .hint("ask for a metric: requests{…} [1h]"));
             }
+            if args.format.is_some_and(|format| !matches!(format, MetricsFormat::Table | MetricsFormat::Json)) {
+                return Err(Failure::usage("a filter lists single events, as a table or as JSON")
+                    .hint("ax monitor export -q gives all of them as NDJSON or CSV"));
+            }
             let filter = asking::joined(&args.only, args.filter.as_deref(), Some(filter))?;
             events::list(filter.as_ref(), &args.span, events::LIMIT_DEFAULT, context)
         }
@@ -93,6 +97,11 @@ fn answer(args: &MetricsArgs, expr: Expr, source: &str, context: &Context) -> Re
     };
     let range_text = range_text(&expr, &question, &ask, args, context)?;
     let shown = Shown { now: context.now(), elapsed_ms: elapsed_ms(context), range_text };
+    // What could also ask about each call alone may have been meant so.
+    if question.dim.is_none() && args.query.is_some() && query::parse_filter(source).is_ok() {
+        let source = source.trim();
+        context.warn("note", format!("all calls are judged together; single calls: ax monitor events -q '{source}'"));
+    }
     let view = MetricsView::of(&question, &answer, shown);
     let verdict = threshold.map_or(0, |t| t.exit_code(&answer.rows));
     show(view, &question, &answer, store.as_ref(), format, written, context)?;
