@@ -232,6 +232,22 @@ mod tests {
         command().debug_assert();
     }
 
+    /// What is longer is broken in the middle of a command that somebody wants to copy.
+    #[test]
+    fn examples_fit_a_terminal_of_80_columns() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            for line in help.lines() {
+                assert!(line.chars().count() <= 80, "{}: {line}", command.get_name());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        let mut ax = command();
+        ax.build();
+        assert!(ax.find_subcommand("monitor").unwrap().find_subcommand("costs").unwrap().get_after_help().is_some());
+        check(&ax);
+    }
+
     #[test]
     fn the_grouped_help_names_every_command_and_global_flag() {
         let ax = command();

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor alerts create --name slow --when 'avg(latency) > 2000 for 5m'
-  ax monitor alerts test --when 'error_rate by(provider) > baseline * 3' --range 7d
+  ax monitor alerts test --when 'error_rate by(provider) > baseline * 3'
   ax monitor alerts
   ax monitor alerts ack a3f --comment 'on it'
   ax monitor alerts check --fail-on warning")]
@@ -119,7 +119,8 @@ pub(crate) struct SilenceArgs {
 #[command(after_help = "\
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor alerts create --name slow --when 'avg(latency) > 2000 for 5m'
-  ax monitor alerts create --name errors --when 'error_rate by(provider) > baseline * 3' --for 1m --severity critical")]
+  ax monitor alerts create --name errors --severity critical --for 1m \\
+      --when 'error_rate by(provider) > baseline * 3'")]
 pub(crate) struct RuleArgs {
     /// What it is called
     #[arg(long)]

@@ -10,9 +10,9 @@ use crate::costs::Every;
 #[command(after_help = "\
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor budgets set team --limit 500 --period monthly
-  ax monitor budgets set openai-daily --limit 20 --period daily --scope provider=openai
-  ax monitor budgets                                 how each stands
-  ax monitor budgets list --fail-on projected        exit 3 when one will be exceeded")]
+  ax monitor budgets set gpt --limit 20 --period daily --scope provider=openai
+  ax monitor budgets                            how each stands
+  ax monitor budgets list --fail-on projected   exit 3: one will be exceeded")]
 pub(crate) struct BudgetsArgs {
     #[command(subcommand)]
     pub verb: Option<BudgetsVerb>,

@@ -12,12 +12,12 @@ use crate::costs::{By, Span};
 #[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[command(after_help = "\
 \u{1b}[1;4mExamples\u{1b}[0m
-  ax monitor costs                                   this month, by provider and by model
+  ax monitor costs                                this month
   ax monitor costs --range 30d --by user --top 10
   ax monitor costs --by day,provider --range week
-  ax monitor costs --budget --fail-on projected      exit 3 when a budget will be exceeded
+  ax monitor costs --budget --fail-on projected   exit 3: one will be exceeded
   ax monitor costs --projection --json | jq .projection.month
-  ax monitor costs advise                            how less could be spent, with the arithmetic")]
+  ax monitor costs advise                         how less could be spent")]
 pub(crate) struct CostsArgs {
     #[command(subcommand)]
     pub verb: Option<CostsVerb>,

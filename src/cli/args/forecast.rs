@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum, ValueHint};
 #[command(after_help = "\
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor forecast --input spend.csv --horizon 30
-  ax monitor forecast --input - --horizon 24 --step 1h --json < requests.csv | jq .total")]
+  ax monitor forecast --input - --horizon 24 --step 1h --json < calls.csv")]
 pub(crate) struct ForecastArgs {
     /// Lines of ts,value, also .gz; `-` is stdin
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]

@@ -7,9 +7,10 @@ use clap::{Args, ValueHint};
 /// Take files of events, or the logs that other tools keep
 #[derive(Clone, Debug, Default, Args)]
 #[command(after_help = "\
-Importing a file twice adds nothing; a file that has grown continues where it stopped. A folder stands for the
-files below it. Without any name the logs of Claude Code, Codex and Gemini CLI are looked for in their usual
-places, and a person is asked.
+Importing a file twice adds nothing; a file that has grown continues where it
+stopped. A folder stands for the files below it. Without any name the logs of
+Claude Code, Codex and Gemini CLI are looked for in their usual places, and a
+person is asked.
 
 \u{1b}[1;4mFormats\u{1b}[0m
   ndjson       one JSON object a line, as `export` writes it
@@ -24,7 +25,7 @@ places, and a person is asked.
   ax monitor import claude-code
   ax monitor import codex ~/old-laptop/.codex --dry-run
   ax monitor import ndjson calls.ndjson.gz
-  ax monitor import csv usage.csv --map model_name=model --map duration=latency_ms
+  ax monitor import csv usage.csv --map name=model --map time=latency_ms
   zcat *.gz | ax monitor import ndjson -
   ax monitor import ndjson calls.ndjson --dry-run")]
 pub(crate) struct ImportArgs {

@@ -6,14 +6,14 @@ use clap::{Args, ValueEnum};
 #[derive(Clone, Debug, Default, Args)]
 #[command(allow_negative_numbers = true)]
 #[command(after_help = "\
-Without flags each line of stdin is one event, on disk as soon as it is read. A wrong line is
-refused with its number and reason, the others are taken.
+Without flags each line of stdin is one event, on disk as soon as it is read. A
+wrong line is refused with its number and reason, the others are taken.
 
 \u{1b}[1;4mExamples\u{1b}[0m
-  ax monitor record --provider claude --model claude-sonnet-4-5 --latency-ms 850 \\
-      --input-tokens 1200 --output-tokens 300
+  ax monitor record --provider claude --model claude-sonnet-4-5 \\
+      --latency-ms 850 --input-tokens 1200 --output-tokens 300
   ax monitor record --provider openai --model gpt-4.1 --error rate_limited
-  echo '{\"provider\":\"claude\",\"latency_ms\":850,\"cost_usd\":0.0123}' | ax monitor record
+  echo '{\"provider\":\"claude\",\"latency_ms\":850}' | ax monitor record
   node app.js | ax monitor record --quiet")]
 pub(crate) struct RecordArgs {
     #[command(flatten)]

@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor demo
   ax monitor demo -- metrics latency --by model --range 7d
-  ax monitor demo --days 90 --seed 7 -- metrics cost --step 1d --range 90d --format chart")]
+  ax monitor demo --days 90 --seed 7 -- metrics cost --range 90d --format chart")]
 pub(crate) struct DemoArgs {
     /// How many days of traffic, 1 to 365
     #[arg(long, value_name = "N", default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=365))]

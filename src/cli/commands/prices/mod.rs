@@ -30,7 +30,7 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor prices list sonnet
   ax monitor prices set my-model --input 0.5 --output 1.5
-  ax monitor prices set claude-sonnet-5 --input 2.4 --output 12 --from 2026-09-01
+  ax monitor prices set gpt-5 --input 2.4 --output 12 --from 2026-09-01
   ax monitor prices import model_prices_and_context_window.json
   ax monitor prices unpriced --range 30d")]
 pub(crate) struct PricesArgs {
