@@ -41,9 +41,9 @@ pub struct Outlook {
 }
 
 impl Outlook {
-    /// Spend at the end of the period.
-    pub fn estimate(&self) -> Money {
-        self.plus(self.rest.estimate)
+    /// Spend at the end of the period; `None` before there is a complete step to tell by.
+    pub fn estimate(&self) -> Option<Money> {
+        (!self.past.is_empty()).then(|| self.plus(self.rest.estimate))
     }
 
     /// The bounds it stays within 8 times of 10.
@@ -51,9 +51,9 @@ impl Outlook {
         self.rest.bounds.map(|Bounds { low, high }| (self.plus(low), self.plus(high)))
     }
 
-    /// Spend at the end if every step were an average one.
-    pub fn linear(&self) -> Money {
-        self.plus(self.linear_rest)
+    /// Spend at the end if every step were an average one; `None` as of [`Outlook::estimate`].
+    pub fn linear(&self) -> Option<Money> {
+        (!self.past.is_empty()).then(|| self.plus(self.linear_rest))
     }
 
     /// How likely spend exceeds `limit`; `None` without bounds, unless it does already.

@@ -91,7 +91,7 @@ impl planner::Outside for Outside<'_> {
 
     fn forecast(&self, period: Period, scope: Option<&Filter>, now: Timestamp) -> Option<Money> {
         // A plain average drawn out is no ground to act on.
-        self.outlook(period, scope, now).filter(|o| o.status == Status::Ok).map(|o| o.estimate())
+        self.outlook(period, scope, now).filter(|o| o.status == Status::Ok).and_then(|o| o.estimate())
     }
 }
 

@@ -70,7 +70,7 @@ impl Standing {
         let limit = self.ready.budget.limit;
         match self.outlook.bounds() {
             _ if self.spent() > limit => Some(true),
-            Some(_) => Some(self.outlook.estimate() > limit),
+            Some(_) => self.outlook.estimate().map(|estimate| estimate > limit),
             None => None,
         }
     }

@@ -287,10 +287,10 @@ pub fn keep_projections(
             at_ms: now.millis(),
             end_ms: outlook.period.end.millis(),
             spent_nanos: outlook.spent.0,
-            estimate_nanos: outlook.estimate().0,
+            estimate_nanos: outlook.estimate().unwrap_or(outlook.spent).0,
             low_nanos: low.map(|m| m.0),
             high_nanos: high.map(|m| m.0),
-            linear_nanos: outlook.linear().0,
+            linear_nanos: outlook.linear().unwrap_or(outlook.spent).0,
         };
         t.put(&PROJECTIONS, name, day.millis(), &stored)?;
         let rows = t.of(&PROJECTIONS, name)?;

@@ -123,7 +123,8 @@ fn day(standing: &Standing, t: ax_storage::time::Timestamp) -> String {
 /// What it will come to.
 fn forecast(standing: &Standing, style: &Style) -> Vec<String> {
     let outlook = &standing.outlook;
-    let mut facts = vec![format!("forecast {}", about(outlook.estimate()))];
+    let Some(estimate) = outlook.estimate() else { return vec!["no forecast yet: too short a history".to_owned()] };
+    let mut facts = vec![format!("forecast {}", about(estimate))];
     match outlook.bounds() {
         Some(bounds) => facts.push(format!("80 % range {}", span(bounds, style))),
         None => facts.push("the average drawn out".to_owned()),
@@ -183,7 +184,8 @@ pub(super) fn status_lines(budgets: &[BudgetView], indent: usize, style: &Style)
         first += &number::percent(standing.used());
         let outlook = &standing.outlook;
         let bounds = outlook.bounds().map(|b| format!(" ({})", span(b, style))).unwrap_or_default();
-        let mut facts = vec![first, format!("forecast {}{bounds}", about(outlook.estimate()))];
+        let mut facts = vec![first];
+        facts.extend(outlook.estimate().map(|estimate| format!("forecast {}{bounds}", about(estimate))));
         match standing.used_up_at() {
             Some(t) => facts.push(format!("used up on {}", day(standing, t))),
             None if standing.is_projected_over() == Some(true) => facts.extend(chance(standing)),

@@ -132,8 +132,8 @@ fn facts(view: &CostsView, style: &Style) -> String {
     }
     list.push(forecast("Forecast", view, style));
     let mut today: Vec<String> = view.day_budget.map(|limit| of_limit(p.day.spent, limit)).into_iter().collect();
-    if let Some(bounds) = p.day.bounds() {
-        today.push(format!("{} by midnight, 80 % range {}", about(p.day.estimate()), span(bounds, style)));
+    if let (Some(estimate), Some(bounds)) = (p.day.estimate(), p.day.bounds()) {
+        today.push(format!("{} by midnight, 80 % range {}", about(estimate), span(bounds, style)));
     }
     list.push(Fact { name: "Today", figure: number::money(p.day.spent), role: Role::Plain, words: today });
     draw_facts(&list, style)
@@ -146,12 +146,16 @@ fn of_limit(spent: Money, limit: Money) -> String {
 
 fn forecast(name: &'static str, view: &CostsView, style: &Style) -> Fact {
     let outlook = &view.projection.month;
+    let Some(estimate) = outlook.estimate() else {
+        let words = vec!["takes a complete day of calls".to_owned()];
+        return Fact { name, figure: style.none().to_owned(), role: Role::Plain, words };
+    };
     let mut words = match outlook.bounds() {
         Some(bounds) => vec![format!("80 % range {}", span(bounds, style)), "at the end of the month".to_owned()],
         None => vec!["the average drawn out: a range takes 3 complete days".to_owned()],
     };
     if let Some(limit) = view.month_budget {
-        let over = Money(outlook.estimate().0 - limit.0);
+        let over = Money(estimate.0 - limit.0);
         if over.0 > 0 {
             words.push(format!("over by {}", about(over)));
         }
@@ -161,7 +165,7 @@ fn forecast(name: &'static str, view: &CostsView, style: &Style) -> Fact {
             (None, None) => {}
         }
     }
-    Fact { name, figure: about(outlook.estimate()), role: Role::Plain, words }
+    Fact { name, figure: about(estimate), role: Role::Plain, words }
 }
 
 fn draw_facts(list: &[Fact], style: &Style) -> String {
@@ -301,9 +305,10 @@ fn projections(view: &CostsView, style: &Style) -> String {
     ]);
     for (name, outlook) in [("end of today", &p.day), ("end of the month", &p.month), ("next 365 days", &p.year)] {
         let short = outlook.status == Status::InsufficientHistory;
-        let seasonal = if short { style.none().to_owned() } else { about(outlook.estimate()) };
+        let figure = |money: Option<Money>| money.map_or_else(|| style.none().to_owned(), about);
+        let seasonal = figure(outlook.estimate().filter(|_| !short));
         let bounds = outlook.bounds().map_or_else(|| style.none().to_owned(), |b| span(b, style));
-        table.push(vec![name.into(), seasonal.into(), bounds.into(), about(outlook.linear()).into()]);
+        table.push(vec![name.into(), seasonal.into(), bounds.into(), figure(outlook.linear()).into()]);
     }
     let mut out = table.draw(style);
     let words = match view.held {

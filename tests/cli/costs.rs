@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use insta::assert_snapshot;
+use serde_json::json;
 
 use crate::world::World;
 
@@ -379,4 +380,49 @@ fn lines_hold_the_same_without_a_drawing() {
       $14.08 · 18.8 % · -11.1 % vs Oct
     ");
     assert_eq!(world.run("costs --format json").json()["schema"], "ax.monitor.costs/1");
+}
+
+/// On the first day there is nothing to draw out, and so nothing is said of the year.
+#[test]
+fn of_a_first_day_nothing_is_projected() {
+    let world = World::new();
+    world
+        .feed(
+            "record --quiet",
+            b"{\"provider\":\"claude\",\"model\":\"m\",\"cost_usd\":1.5,\"ts\":\"2025-11-16T18:30:00Z\"}\n",
+        )
+        .good();
+    world.run("budgets set all --limit 100 --period monthly --quiet").good();
+    assert_snapshot!(world.run("costs --projection --budget").good(), @"
+    COSTS  November 2025, to Sun 16 Nov 19:15 UTC                                UTC
+
+    Spent      $1.50   1.5 % of $100.00 · 1 call · 0 tokens
+    Forecast       –   takes a complete day of calls
+    Today      $1.50
+
+    PROVIDER  SPENT  SHARE
+    claude    $1.50  100 %  ██████████████████████████████
+
+    MODEL  SPENT  SHARE
+    m      $1.50  100 %  ██████████████████████████████
+    not compared with Oct: records begin 16 Nov
+
+    all  $1.50 of $100.00 monthly  ░░░░░░░░░░░░░░░░░░░░  1.5 %
+      $98.50 left for 14.2 days · spent 0.03 × as fast as even spending
+      no forecast yet: too short a history
+      next alert at 50 %
+      all calls · days of UTC
+
+    PROJECTED         SEASONAL  80 % RANGE  LINEAR
+    end of today             –           –   $8.63
+    end of the month         –           –       –
+    next 365 days            –           –       –
+    Too short a history to say how well such ranges have held.
+
+    Daily      ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁█
+    ");
+    let json = world.run("costs --projection --json").json();
+    let year = &json["projection"]["year"];
+    assert_eq!((&year["estimate_usd"], &year["linear_usd"]), (&json!(null), &json!(null)));
+    assert_eq!(year["status"], "insufficient_history");
 }

@@ -115,7 +115,7 @@ fn plain(table: &'static str) -> &'static str {
 fn info_text(info: &Info, dropped: &[(&str, u64)], path: &str, zone: &str, context: &Context, style: &Style) -> String {
     let mut out = format!("{}\n\n", escaped(path));
     const NAME: usize = 11;
-    let mut line = |name: &str, text: String| out += &render::words(&format!("{name:<NAME$}{text}"), NAME, style);
+    let mut line = |name: &str, text: String| out += &format!("{name:<NAME$}{}", render::words(&text, NAME, style));
     line("events", count(info.events_raw));
     if let (Some(oldest), Some(newest)) = (info.oldest, info.newest) {
         let ago = render::ago(context.now().since(newest));
