@@ -8,8 +8,10 @@
 //! lengths, any of the changes. A renaming survives whole or not at all.
 
 use std::collections::BTreeMap;
+use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
 use std::fs;
+use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::RawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -286,6 +288,7 @@ pub(crate) struct Luck {
     changes: Kept,
     /// Pages are torn between sectors.
     torn: bool,
+    drawn: DefaultHasher,
 }
 
 impl Luck {
@@ -305,24 +308,36 @@ impl Luck {
             _ => (some(), some()),
         };
         let torn = random.below(3) == 0;
-        Self { random, contents, changes, torn }
+        Self { random, contents, changes, torn, drawn: DefaultHasher::new() }
     }
 
     /// Which of so many versions, the oldest first.
     fn of(&mut self, versions: usize) -> usize {
-        match self.contents {
+        if versions == 1 {
+            return 0;
+        }
+        let which = match self.contents {
             Kept::Nothing => 0,
             Kept::Some(percent) if self.random.below(100) >= percent => self.random.below(versions as u64) as usize,
             _ => versions - 1,
-        }
+        };
+        which.hash(&mut self.drawn);
+        which
     }
 
     fn keeps_change(&mut self) -> bool {
-        match self.changes {
+        let kept = match self.changes {
             Kept::Nothing => false,
             Kept::Everything => true,
             Kept::Some(percent) => self.random.below(100) < percent,
-        }
+        };
+        kept.hash(&mut self.drawn);
+        kept
+    }
+
+    /// Stands for everything drawn so far: the same of one cut is the same state.
+    pub(crate) fn drawn(&self) -> u64 {
+        self.drawn.finish()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The power goes at any sync, and of what was not synced any part is lost: what was said to be safe
 //! is there, tiers and events agree, nothing counts twice.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -79,11 +80,20 @@ impl Life<'_> {
     }
 }
 
-/// State `turn` of a cut.
-fn try_state(cut: &Cut<Claim>, seed: u64, turn: u64) -> Checked<()> {
-    let root = folder();
-    cut.restore(root.path(), &mut Luck::new(seed, turn));
-    catch_unwind(AssertUnwindSafe(|| check(root.path(), &cut.claim))).unwrap_or_else(|_| Err("a panic".into()))
+/// So many states of a cut, each looked at once: with little to lose, most are drawn again and again.
+/// How many there were.
+fn try_states(cut: &Cut<Claim>, seed: u64, states: u64) -> Checked<usize> {
+    let mut tried = HashSet::new();
+    for turn in 0..states {
+        let (root, mut luck) = (folder(), Luck::new(seed, turn));
+        cut.restore(root.path(), &mut luck);
+        if tried.insert(luck.drawn()) {
+            catch_unwind(AssertUnwindSafe(|| check(root.path(), &cut.claim)))
+                .unwrap_or_else(|_| Err("a panic".into()))
+                .map_err(|what| format!("state {turn}: {what}"))?;
+        }
+    }
+    Ok(tried.len())
 }
 
 fn lose_power(kind: JournalKind, states: u64) {
@@ -95,16 +105,14 @@ fn lose_power(kind: JournalKind, states: u64) {
     }
     let cuts = medium.cuts();
     let each = states.div_ceil(cuts.len() as u64);
-    let next = AtomicUsize::new(0);
+    let (next, different) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let work = || {
         let mut failed = Vec::new();
         while let Some((place, cut)) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|n| Some((n, cuts.get(n)?)))
         {
-            for turn in 0..each {
-                if let Err(what) = try_state(cut, seed() << 32 | place as u64, turn) {
-                    failed.push(format!("cut {place}, state {turn}: {what}\n{:#?}\n{:?}", cut.claim, cut.unsynced()));
-                    break;
-                }
+            match try_states(cut, seed() << 32 | place as u64, each) {
+                Ok(tried) => _ = different.fetch_add(tried, Ordering::Relaxed),
+                Err(what) => failed.push(format!("cut {place}, {what}\n{:#?}\n{:?}", cut.claim, cut.unsynced())),
             }
         }
         failed
@@ -113,7 +121,8 @@ fn lose_power(kind: JournalKind, states: u64) {
         let workers: Vec<_> = (0..2).map(|_| scope.spawn(work)).collect();
         workers.into_iter().flat_map(|w| w.join().unwrap()).collect()
     });
-    println!("{kind:?}: {} cuts, {} states", cuts.len(), each * cuts.len() as u64);
+    let (drawn, different) = (each * cuts.len() as u64, different.into_inner());
+    println!("{kind:?}: {} cuts, {drawn} states drawn, {different} different ones tried", cuts.len());
     assert!(cuts.len() > 100);
     assert!(failed.is_empty(), "{} cuts failed\n{}", failed.len(), failed.join("\n\n"));
 }
