@@ -1,7 +1,7 @@
 //! Recorders as real processes: killed at any moment, forked, on media that refuse.
 //!
 //! A child is this very test binary, told by environment variables what to do. Kills a test makes:
-//! `AX_TEST_KILLS`.
+//! `AX_TEST_KILLS`; where their moments begin: `AX_SEED`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -136,8 +136,9 @@ fn child_that_records() {
 /// Whatever `record` returned from is there, once, and of each thread at most the event it was at.
 #[test]
 fn a_killed_recorder_loses_nothing_it_acknowledged() {
-    let kills: u64 = std::env::var(KILLS).ok().and_then(|n| n.parse().ok()).unwrap_or(300);
-    let (mut random, mut events, mut gaps) = (7u64, 0, 0);
+    let number = |name, usual| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let kills: u64 = number(KILLS, 300);
+    let (mut random, mut events, mut gaps): (u64, _, _) = (number("AX_SEED", 7), 0, 0);
     for kill in 0..kills {
         let root = tempfile::tempdir().unwrap();
         let dir = root.path().join("journal");

@@ -86,12 +86,13 @@ fn totals(store: &Store) -> (u64, u128) {
 /// closes, seals or unlinks.
 #[test]
 fn a_killed_pass_loses_and_doubles_nothing() {
-    let rounds: u64 = std::env::var(ROUNDS).ok().and_then(|n| n.parse().ok()).unwrap_or(100);
+    let number = |name, usual| std::env::var(name).ok().and_then(|n| n.parse().ok()).unwrap_or(usual);
+    let rounds = number(ROUNDS, 100);
     let _alone = ALONE.lock();
     let dir = tempfile::tempdir().unwrap();
     let root = dir.path().join("store");
     let dir = &root;
-    let mut random = 1u64;
+    let mut random: u64 = number("AX_SEED", 1);
     let (mut recorded, mut cost) = (0, 0u128);
     for round in 0..rounds {
         // A new recorder each time, so that there is always a finished journal to seal.
