@@ -40,6 +40,17 @@ impl Checked {
     }
 }
 
+impl Checked {
+    fn read_checked(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        step(Step::Read(self.fd))?;
+        match &self.unwritten {
+            None => self.file.read(offset, out)?,
+            Some(unwritten) => unwritten.read(offset, out)?,
+        }
+        self.pages.check(offset, out).map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
+    }
+}
+
 type Locked<T> = Result<T, BackendError>;
 
 impl StorageBackend for Checked {
@@ -48,12 +59,7 @@ impl StorageBackend for Checked {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        step(Step::Read(self.fd))?;
-        match &self.unwritten {
-            None => self.file.read(offset, out)?,
-            Some(unwritten) => unwritten.read(offset, out)?,
-        }
-        self.pages.check(offset, out).map_err(|bad| io::Error::new(io::ErrorKind::InvalidData, bad))
+        self.read_checked(offset, out).inspect_err(|_| self.pages.note_failure())
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

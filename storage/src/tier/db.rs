@@ -262,10 +262,11 @@ impl Db {
     fn begin_read(&self, at_bad_page: AtBadPage) -> Result<Snapshot, DbError> {
         let Some(kept) = &self.kept else { return self.begin_read_of(&self.open(at_bad_page)?) };
         let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        // [`Db::rewrite`] may have put another file in its place.
+        // [`Db::rewrite`] may have put another file in its place; and after one bad page the library gives no
+        // other one, while another question may have nothing to do with it.
         let file = fs::identity(&self.path).map_err(|e| self.error(StorageError::from(e)))?;
         let place = &mut kept.0[at_bad_page as usize];
-        place.take_if(|(opened, _)| *opened != file);
+        place.take_if(|(of, opened)| *of != file || opened.pages.failed());
         match place {
             Some((_, opened)) => self.begin_read_of(opened),
             none => self.begin_read_of(&none.insert((file, self.open(at_bad_page)?)).1),
@@ -528,7 +529,7 @@ impl Db {
 
 #[cfg(test)]
 mod tests {
-    use super::super::schema::PROVIDERS;
+    use super::super::schema::{NAMES, PROVIDERS};
     use super::*;
 
     fn db() -> (tempfile::TempDir, Db) {
@@ -598,6 +599,32 @@ mod tests {
         assert_eq!(count(&kept), 202);
         use redb::ReadableTableMetadata;
         assert_eq!(before.open_table(PROVIDERS).unwrap().len().unwrap(), 200);
+    }
+
+    /// Each answer names what is damaged, and what is not can be read.
+    #[test]
+    fn a_bad_page_of_one_table_leaves_the_others_of_a_database_that_is_kept_open() {
+        let (_dir, db) = db();
+        put(&db, "claude").unwrap();
+        db.write(|t| {
+            t.open_table(NAMES).map_err(|e| db.error(e))?.insert(1, "a-name-to-find").map_err(|e| db.error(e))?;
+            Ok::<_, DbError>(())
+        })
+        .unwrap();
+        let mut bytes = std::fs::read(db.path()).unwrap();
+        let at: Vec<usize> = (0..bytes.len()).filter(|at| bytes[*at..].starts_with(b"a-name-to-find")).collect();
+        at.iter().for_each(|at| bytes[*at] = b'A');
+        std::fs::write(db.path(), bytes).unwrap();
+        let kept = db.kept_open();
+        for _ in 0..2 {
+            let name = kept.read(|t| {
+                let names = t.open_table(NAMES).map_err(|e| kept.error(e))?;
+                names.get(1).map(|name| name.is_some()).map_err(|e| kept.error(e))
+            });
+            let said = name.unwrap_err().to_string();
+            assert!(said.contains("a page of names does not fit"), "{said}");
+            assert_eq!(count(&kept), 1);
+        }
     }
 
     #[test]

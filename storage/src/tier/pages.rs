@@ -74,6 +74,8 @@ pub(super) struct Pages {
 
 #[derive(Debug, Default)]
 struct State {
+    /// A reading failed: the library says "previous I/O error" to every later one.
+    failed: bool,
     /// Whether the header, when it was first read, had a newer commit than the one that counts.
     overtaken: Option<bool>,
     geometry: Geometry,
@@ -155,6 +157,16 @@ impl Pages {
             state.bad.push(bad.clone());
         }
         if of_rows && self.at_bad_page == AtBadPage::NoteRows { Ok(()) } else { Err(bad) }
+    }
+
+    /// Notes that a reading failed, for whatever reason.
+    pub(super) fn note_failure(&self) {
+        self.state().failed = true;
+    }
+
+    /// Whether a reading failed: nothing more can be read through the same opening.
+    pub(super) fn failed(&self) -> bool {
+        self.state().failed
     }
 
     /// Whether there was a newer commit than the one that counts, when the file was opened: a writer that
