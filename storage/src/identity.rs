@@ -103,12 +103,17 @@ impl Identity {
             }
             Err(e) => return Err(OpenError::io(&path)(e)),
         };
-        let mut bytes = Vec::new();
-        file.take(SIZE_MAX).read_to_end(&mut bytes).map_err(OpenError::io(&path))?;
-        decode(&bytes).map_err(|wrong| match wrong {
+        decode(&contents(file).map_err(OpenError::io(&path))?).map_err(|wrong| match wrong {
             Wrong::Version(version) => OpenError::TooNew { path: paths.root().display().to_string(), version },
             Wrong::Bytes(what) => OpenError::Damaged { path: path.display().to_string(), what },
         })
+    }
+
+    /// The uuid of the store that is in `paths` now, if there is one that can be read. Needs little stack:
+    /// no zone is loaded.
+    pub(crate) fn uuid_now(paths: &Paths) -> Option<u128> {
+        let bytes = contents(fs::open_read(&paths.store_id()).ok()?).ok()?;
+        Fields::decode(&bytes).ok().map(|fields| fields.uuid)
     }
 
     /// Reads the identity, or makes one where there is nothing yet. Of several makers one wins and
@@ -142,6 +147,12 @@ impl Identity {
             }
         }
     }
+}
+
+fn contents(file: File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(SIZE_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Random bits from the system.
@@ -201,28 +212,41 @@ enum Wrong {
     Bytes(String),
 }
 
+/// What the bytes say.
+struct Fields<'a> {
+    uuid: u128,
+    created: Timestamp,
+    zone: &'a str,
+}
+
+impl<'a> Fields<'a> {
+    fn decode(bytes: &'a [u8]) -> Result<Self, Wrong> {
+        let wrong = |what: &str| Wrong::Bytes(what.to_owned());
+        let field = |at: usize, len: usize| bytes.get(at..at + len).ok_or_else(|| wrong("it is cut short"));
+        if field(0, 8)? != MAGIC {
+            return Err(wrong("it does not begin with AXSTORE"));
+        }
+        let version = u32::from_le_bytes(field(8, 4)?.try_into().expect("four bytes"));
+        if version > FORMAT_VERSION {
+            return Err(Wrong::Version(version));
+        }
+        let length = usize::from(u16::from_le_bytes(field(36, 2)?.try_into().expect("two bytes")));
+        let zone = field(38, length)?;
+        let crc = u32::from_le_bytes(field(38 + length, 4)?.try_into().expect("four bytes"));
+        if crc32fast::hash(&bytes[..38 + length]) != crc || bytes.len() != 42 + length {
+            return Err(wrong("its checksum does not fit its bytes"));
+        }
+        Ok(Self {
+            uuid: u128::from_le_bytes(field(12, 16)?.try_into().expect("sixteen bytes")),
+            created: Timestamp::from_millis(u64::from_le_bytes(field(28, 8)?.try_into().expect("eight bytes"))),
+            zone: std::str::from_utf8(zone).map_err(|_| wrong("its zone is not text"))?,
+        })
+    }
+}
+
 fn decode(bytes: &[u8]) -> Result<Identity, Wrong> {
-    let wrong = |what: &str| Wrong::Bytes(what.to_owned());
-    let field = |at: usize, len: usize| bytes.get(at..at + len).ok_or_else(|| wrong("it is cut short"));
-    if field(0, 8)? != MAGIC {
-        return Err(wrong("it does not begin with AXSTORE"));
-    }
-    let version = u32::from_le_bytes(field(8, 4)?.try_into().expect("four bytes"));
-    if version > FORMAT_VERSION {
-        return Err(Wrong::Version(version));
-    }
-    let length = usize::from(u16::from_le_bytes(field(36, 2)?.try_into().expect("two bytes")));
-    let name = field(38, length)?;
-    let crc = u32::from_le_bytes(field(38 + length, 4)?.try_into().expect("four bytes"));
-    if crc32fast::hash(&bytes[..38 + length]) != crc || bytes.len() != 42 + length {
-        return Err(wrong("its checksum does not fit its bytes"));
-    }
-    let name = std::str::from_utf8(name).map_err(|_| wrong("its zone is not text"))?;
-    Ok(Identity {
-        uuid: u128::from_le_bytes(field(12, 16)?.try_into().expect("sixteen bytes")),
-        created: Timestamp::from_millis(u64::from_le_bytes(field(28, 8)?.try_into().expect("eight bytes"))),
-        zone: Zone::load(name).map_err(|e| Wrong::Bytes(e.to_string()))?,
-    })
+    let Fields { uuid, created, zone } = Fields::decode(bytes)?;
+    Ok(Identity { uuid, created, zone: Zone::load(zone).map_err(|e| Wrong::Bytes(e.to_string()))? })
 }
 
 #[cfg(test)]

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use ax_storage::Store;
 use ax_storage::event::{CostSource, Event, NanoUsd, Request};
 use ax_storage::journal::{Chore, DropReason, JournalKind, Reader, Recorder, RecorderOptions, list};
+use ax_storage::query::plan::Plan;
 use ax_storage::row::{Batch, Body};
-use ax_storage::time::Timestamp;
+use ax_storage::time::{DAY_MS, TimeRange, Timestamp, Zone};
 
 use crate::support::{End, alone, folder, fork};
 
@@ -157,6 +159,34 @@ fn a_store_that_is_removed_under_a_recorder_is_not_begun_anew() {
             assert_eq!(dropped().first().map(|d| d.0), Some(DropReason::Io), "{kind:?}");
             drop(recorder);
             assert!(!store.exists(), "{kind:?}");
+        }
+    });
+}
+
+/// What is recorded from then on is of the store that is there, and no answer has to do with the other.
+#[test]
+fn a_store_that_is_made_anew_under_a_recorder_gets_what_it_records_from_then_on() {
+    alone("journals::a_store_that_is_made_anew_under_a_recorder_gets_what_it_records_from_then_on", || {
+        for kind in KINDS {
+            let root = folder();
+            let dir = root.path().join("store");
+            let make = || Store::open_or_create(&dir, &Zone::utc(), NOW).unwrap();
+            let chore = Chore { every: Duration::from_millis(5), work: Box::new(|| ()) };
+            let options = RecorderOptions::new(dir.join("journal"), make().uuid());
+            let recorder = Recorder::open(RecorderOptions { kind, chore: Some(Arc::new(chore)), ..options });
+            record(&recorder, 0);
+            fs::remove_dir_all(&dir).unwrap();
+            let store = make();
+            let next = goes_on(&recorder, &dir, Path::new(""));
+            (next..next + 10).for_each(|n| record(&recorder, n));
+            drop(recorder);
+            let recorded = found(&dir).len() as u64;
+            let report = store.tick(NOW.plus_ms(DAY_MS)).unwrap();
+            assert_eq!((report.problems, report.events), (vec![], recorded), "{kind:?}");
+            assert!(recorded >= 10, "{kind:?}");
+            let series = store.run(&Plan::new(TimeRange::ALL, Zone::utc())).unwrap();
+            assert_eq!((series.all.counts.requests, series.missing), (recorded, vec![]), "{kind:?}");
+            assert_eq!(store.verify(&mut |_| ()).unwrap().problems, [], "{kind:?}");
         }
     });
 }

@@ -7,8 +7,10 @@ use std::{fmt, io};
 
 use crate::clock::{Clock, Stopwatch, SystemClock};
 use crate::fs;
+use crate::identity::Identity;
 use crate::journal::format::{FILE_BYTES_MAX, Header};
 use crate::journal::{DropReason, Drops, JournalId};
+use crate::paths::Paths;
 use crate::time::{DAY_MS, Timestamp};
 
 /// How frames get into the file.
@@ -40,7 +42,7 @@ pub struct Chore {
 pub struct RecorderOptions {
     /// The store's `journal` directory; created when it is missing.
     pub journal_dir: PathBuf,
-    /// The store's identity.
+    /// The store's identity; of use where `store.id` cannot be read when a file begins.
     pub store_uuid: u128,
     /// Mapped or written.
     pub kind: JournalKind,
@@ -125,8 +127,15 @@ impl Setup {
     pub(crate) fn header(&self, sequence: u32) -> (Header, Duration) {
         let created = self.options.clock.now();
         let id = JournalId { recorder: self.recorder, sequence };
-        let header = Header { id, store_uuid: self.options.store_uuid, created };
+        let header = Header { id, store_uuid: self.store_uuid(), created };
         (header, life(created, self.options.roll_after))
+    }
+
+    /// The store may have been removed and made anew under its recorders: what they record from then on
+    /// is of the store that is there.
+    fn store_uuid(&self) -> u128 {
+        let root = self.options.journal_dir.parent();
+        root.and_then(|root| Identity::uuid_now(&Paths::new(root))).unwrap_or(self.options.store_uuid)
     }
 
     /// What a flush fails with: says where.
