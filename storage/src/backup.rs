@@ -151,6 +151,8 @@ impl Store {
             let mut journal = match Reader::open(&path) {
                 Ok(journal) => journal,
                 Err(JournalError::Io { cause, .. }) if cause.kind() == io::ErrorKind::NotFound => continue,
+                // What the system refuses now, it may give the next time: a copy without it would look whole.
+                Err(error @ JournalError::Io { .. }) => return Err(QueryError::from(error).into()),
                 Err(error) => {
                     backup.problems.push(error.to_string());
                     continue;
