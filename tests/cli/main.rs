@@ -8,6 +8,7 @@ mod alerts;
 mod budgets;
 mod cardinality;
 mod channels;
+mod clocks;
 mod compact;
 mod config;
 mod costs;
