@@ -60,7 +60,7 @@ impl<'a> Parser<'a> {
     fn label_outside(&self, lexeme: Lexeme, label: Label) -> ParseError {
         let mut error = ParseError::new(lexeme.span, format!("'{}' is a label; put it in braces", label.name()));
         error.label = self.mode == Mode::Query;
-        if !error.label {
+        if !error.label && self.mode != Mode::Hint {
             error = error.hint(hints::in_braces(self.lexer.source, lexeme.span, label));
         }
         error

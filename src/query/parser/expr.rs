@@ -165,7 +165,7 @@ impl Parser<'_> {
         }
         let hint = match self.mode {
             Mode::Condition => "avg(latency) > 2s",
-            Mode::Query | Mode::Filter => "latency [1h] p95",
+            Mode::Query | Mode::Filter | Mode::Hint => "latency [1h] p95",
         };
         ParseError::new(end.span, "expected a value before end of query").hint(format!("write for example: {hint}"))
     }

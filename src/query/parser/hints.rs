@@ -26,8 +26,8 @@ fn rewritten(source: &str, place: Span) -> Option<String> {
     if !parser.eat_word("and").ok()? {
         return None;
     }
-    // As a condition this would ask for the same hint at the next label: a filter cannot stand here.
-    parser.mode = Mode::Query;
+    // As anything else it would ask for the same hint again: at the next label, or in the next braces.
+    parser.mode = Mode::Hint;
     let mut rest = parser.expr(0).ok()?;
     add_filter(&mut rest, filter);
     Some(rest.to_string())

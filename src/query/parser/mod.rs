@@ -25,6 +25,8 @@ enum Mode {
     Query,
     Filter,
     Condition,
+    /// A part that a hint is made of. Its errors are seen by nobody, and must not ask for hints in turn.
+    Hint,
 }
 
 struct Parser<'a> {

@@ -19,6 +19,20 @@ fn check(cases: &[(char, &str, &str, &str, &str)]) {
     }
 }
 
+/// A hint that cannot be made of the text is a general one: reading the text for it asks for no hint in turn.
+#[test]
+fn a_hint_is_not_asked_for_a_hint() {
+    for rest in ["latency{sum(", "latency{x(y", "avg(latency{a(}) > 2s", "provider=b AND latency{sum("] {
+        check(&[(
+            'c',
+            &format!("provider=a AND {rest}"),
+            "'provider' is a label; put it in braces",
+            "provider",
+            r#"avg(latency{provider="…"}) > 2s"#,
+        )]);
+    }
+}
+
 #[test]
 fn messages_promised() {
     check(&[
