@@ -32,6 +32,17 @@ const PATCHED: u8 = 0x80;
 
 /// A group's numbers.
 pub(super) type Group = [u64; GROUP_ROWS];
+/// The same as they are packed.
+pub(super) type Words = [u32; GROUP_ROWS];
+
+/// A group's numbers as they are packed, and which of them stand for the values asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Packed<'w> {
+    /// One a row.
+    pub words: &'w [u32; GROUP_ROWS],
+    /// The first and the last that do; `None` when none does.
+    pub within: Option<(u32, u32)>,
+}
 
 /// How a column's values lie to each other.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -270,13 +281,13 @@ impl Chunk {
     }
 
     /// Decodes group number `group` of a parsed chunk, `rows` values, and says what none of them is above.
-    pub(super) fn decode(&self, bytes: &[u8], group: usize, rows: usize, out: &mut Group) -> u64 {
+    pub(super) fn decode(&self, bytes: &[u8], group: usize, rows: usize, words: &mut Words, out: &mut Group) -> u64 {
         let head = &self.groups[group];
         let packed = &bytes[head.packed as usize..];
         if head.width <= 32 && rows == GROUP_ROWS && !self.delta {
-            return self.expand(head, packed, out);
+            return self.expand(head, packed, words, out);
         }
-        unpack(packed, head.width, rows, out);
+        unpack(packed, head.width, rows, words, out);
         for_patches(head, packed, rows, |i, high| out[i] |= high);
         if self.delta {
             let mut sum = head.reference;
@@ -299,17 +310,47 @@ impl Chunk {
         u64::MAX
     }
 
+    /// The packed numbers of group number `group`, and which of them stand for values from `first` to
+    /// `last`, which is below [`ABSENT`]. Nothing when values must be made of them to be compared.
+    pub(super) fn words_within<'w>(
+        &self,
+        bytes: &[u8],
+        group: usize,
+        rows: usize,
+        (first, last): (u64, u64),
+        words: &'w mut Words,
+    ) -> Option<Packed<'w>> {
+        let head = &self.groups[group];
+        if rows < GROUP_ROWS || self.delta || self.factor == 0 || head.width + head.high_width > 32 {
+            return None;
+        }
+        let packed = &bytes[head.packed as usize..];
+        unpack_words(packed, head.width, words);
+        for_patches(head, packed, rows, |i, high| words[i] |= high as u32);
+        Some(Packed { words, within: self.numbers_within(head, first, last) })
+    }
+
+    fn numbers_within(&self, head: &Head, first: u64, last: u64) -> Option<(u32, u32)> {
+        let higher = u64::from(self.nullable);
+        let first = first.saturating_sub(self.base).div_ceil(self.factor).checked_add(higher)?;
+        let last = (last.checked_sub(self.base)? / self.factor).saturating_add(higher);
+        let last = last.checked_sub(head.reference)?;
+        let first = u32::try_from(first.saturating_sub(head.reference)).ok()?;
+        let last = u32::try_from(last).unwrap_or(u32::MAX);
+        (first <= last).then_some((first, last))
+    }
+
     /// [`Chunk::decode`] of a full group of few bits.
-    fn expand(&self, head: &Head, packed: &[u8], out: &mut Group) -> u64 {
-        let words = unpack_words(packed, head.width);
+    fn expand(&self, head: &Head, packed: &[u8], words: &mut Words, out: &mut Group) -> u64 {
+        unpack_words(packed, head.width, words);
         let factor = self.factor;
         // Where 0 may stand for no value, all others are one higher.
         let reference = head.reference.wrapping_sub(u64::from(self.nullable));
         let start = reference.wrapping_mul(factor).wrapping_add(self.base);
-        let largest = scale(start, factor, &words, out);
+        let largest = scale(start, factor, words, out);
         let some_absent = self.nullable && head.reference == 0;
         if some_absent {
-            clear(&words, out);
+            clear(words, out);
         }
         for_patches(head, packed, GROUP_ROWS, |i, high| {
             let number = u64::from(words[i]) | high;
@@ -325,14 +366,14 @@ impl Chunk {
 
 wide! {
     /// Makes every number absent whose word is 0.
-    fn clear(words: &[u32; GROUP_ROWS], out: &mut Group) {
+    fn clear(words: &Words, out: &mut Group) {
         out.iter_mut().zip(words).for_each(|(n, &w)| *n |= if w == 0 { ABSENT } else { 0 });
     }
 }
 
 wide! {
     /// `start + factor * word`, and the largest word.
-    fn scale(start: u64, factor: u64, words: &[u32; GROUP_ROWS], out: &mut Group) -> u32 {
+    fn scale(start: u64, factor: u64, words: &Words, out: &mut Group) -> u32 {
         if factor == 1 {
             out.iter_mut().zip(words).for_each(|(n, &w)| *n = start.wrapping_add(w.into()));
         } else if let Ok(factor) = u32::try_from(factor) {
@@ -387,26 +428,25 @@ fn for_patches(head: &Head, packed: &[u8], rows: usize, mut each: impl FnMut(usi
     }
 }
 
-fn unpack(packed: &[u8], width: u8, rows: usize, out: &mut Group) {
+fn unpack(packed: &[u8], width: u8, rows: usize, words: &mut Words, out: &mut Group) {
     if rows < GROUP_ROWS {
         out[..rows].iter_mut().enumerate().for_each(|(i, n)| *n = get_bits(packed, i, width));
         return;
     }
-    let low = unpack_words(packed, width.min(32));
-    out.iter_mut().zip(&low).for_each(|(n, &w)| *n = w.into());
+    unpack_words(packed, width.min(32), words);
+    out.iter_mut().zip(&*words).for_each(|(n, &w)| *n = w.into());
     if width > 32 {
-        let high = unpack_words(&packed[packed_bytes(32, GROUP_ROWS)..], width - 32);
-        out.iter_mut().zip(&high).for_each(|(n, &w)| *n |= u64::from(w) << 32);
+        unpack_words(&packed[packed_bytes(32, GROUP_ROWS)..], width - 32, words);
+        out.iter_mut().zip(words).for_each(|(n, &mut w)| *n |= u64::from(w) << 32);
     }
 }
 
 /// A full group of a width up to 32.
-fn unpack_words(packed: &[u8], width: u8) -> [u32; GROUP_ROWS] {
-    let mut words = [0; GROUP_ROWS];
-    if width > 0 {
-        BitPacker8x::new().decompress(&packed[..packed_bytes(width, GROUP_ROWS)], &mut words, width);
+fn unpack_words(packed: &[u8], width: u8, words: &mut Words) {
+    if width == 0 {
+        return words.fill(0);
     }
-    words
+    BitPacker8x::new().decompress(&packed[..packed_bytes(width, GROUP_ROWS)], words, width);
 }
 
 #[cfg(test)]
@@ -427,11 +467,19 @@ mod tests {
         }
         let mut chunk = Chunk::default();
         chunk.parse(&bytes, values.len()).unwrap();
-        let mut out = [0; GROUP_ROWS];
+        let (mut out, mut words) = ([0; GROUP_ROWS], [0; GROUP_ROWS]);
         // Backwards: no group needs another one.
         for (g, expected) in values.chunks(GROUP_ROWS).enumerate().rev() {
-            chunk.decode(&bytes, g, expected.len(), &mut out);
+            let most = chunk.decode(&bytes, g, expected.len(), &mut words, &mut out);
             assert_eq!(&out[..expected.len()], expected);
+            assert!(expected.iter().all(|v| *v <= most));
+            let (mut first, mut last) = (expected[0], expected[expected.len() / 2].min(ABSENT - 1));
+            (first, last) = (first.min(last), last.max(first.min(ABSENT - 1)));
+            if let Some(packed) = chunk.words_within(&bytes, g, expected.len(), (first, last), &mut words) {
+                let within = |w: u32| packed.within.is_some_and(|(a, b)| (a..=b).contains(&w));
+                let found: Vec<bool> = packed.words.iter().map(|w| within(*w)).collect();
+                assert_eq!(found, expected.iter().map(|v| (first..=last).contains(v)).collect::<Vec<_>>());
+            }
         }
         bytes.len()
     }
@@ -486,9 +534,11 @@ mod tests {
             for (bytes, rows) in [(&bytes[..], values.len()), (&bytes[..], rows), (&bytes[..cut.index(bytes.len() + 1)], values.len())] {
                 let mut chunk = Chunk::default();
                 if chunk.parse(bytes, rows).is_some() {
-                    let mut out = [0; GROUP_ROWS];
+                    let (mut out, mut words) = ([0; GROUP_ROWS], [0; GROUP_ROWS]);
                     for g in 0..rows.div_ceil(GROUP_ROWS) {
-                        chunk.decode(bytes, g, (rows - g * GROUP_ROWS).min(GROUP_ROWS), &mut out);
+                        let rows = (rows - g * GROUP_ROWS).min(GROUP_ROWS);
+                        chunk.decode(bytes, g, rows, &mut words, &mut out);
+                        chunk.words_within(bytes, g, rows, (5, 5000), &mut words);
                     }
                 }
             }

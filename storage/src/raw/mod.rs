@@ -22,6 +22,7 @@ mod wide;
 mod wire;
 mod writer;
 
+pub use column::Packed;
 pub use footer::{BlockInfo, Bounds, JournalSource, SegmentMeta, Sources};
 pub use merge::merge;
 pub use scan::{BlockReader, GROUP_ROWS, Scratch};

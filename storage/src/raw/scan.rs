@@ -2,10 +2,10 @@
 
 use crate::event::CostSource;
 use crate::raw::block::{COST_PLAIN, COST_PREDICTED, key, unzigzag};
-use crate::raw::column::{Chunk, Group};
+use crate::raw::column::{Chunk, Group, Packed, Words};
 use crate::raw::footer::{BLOCK_ROWS_MAX, BlockInfo, ColumnInfo};
 use crate::raw::price::{CLASSES, INPUT, OUTPUT, Table, classes, product};
-use crate::raw::schema::{COLUMNS, Column, ColumnSet, OK};
+use crate::raw::schema::{ABSENT, COLUMNS, Column, ColumnSet, OK};
 use crate::raw::segment::{Segment, SegmentError};
 use crate::raw::wide::wide;
 use crate::raw::wire::Cursor;
@@ -36,6 +36,7 @@ pub struct Scratch {
     bytes: Vec<u8>,
     columns: Vec<Slot>,
     values: Vec<Group>,
+    words: Box<Words>,
     prices: Table,
 }
 
@@ -72,6 +73,7 @@ impl Default for Scratch {
             bytes: Vec::new(),
             columns: (0..COLUMNS).map(|_| Slot::default()).collect(),
             values: vec![[0; GROUP_ROWS]; COLUMNS],
+            words: Box::new([0; GROUP_ROWS]),
             prices: Table::default(),
         }
     }
@@ -206,6 +208,16 @@ impl BlockReader<'_> {
         &self.scratch.values[column as usize]
     }
 
+    /// The numbers of a fetched column in group number `group` as they are packed, and which of them stand
+    /// for values from `first` to `last`. Nothing when the column must be decoded to be compared.
+    pub fn words_within(&mut self, column: Column, group: usize, (first, last): (u64, u64)) -> Option<Packed<'_>> {
+        let rows = self.rows(group);
+        let last = last.min(ABSENT - 1);
+        let Scratch { bytes, columns, words, .. } = &mut *self.scratch;
+        let slot = columns.get(column as usize).filter(|slot| slot.state == State::Packed && rows > 0)?;
+        slot.chunk.words_within(&bytes[slot.chunk_at.clone()], group, rows, (first, last), words)
+    }
+
     /// All event ids of the block, one after the other.
     pub(super) fn event_ids(&self) -> &[u8] {
         &self.scratch.bytes[self.ids_at.clone()]
@@ -265,11 +277,11 @@ impl BlockReader<'_> {
 
     fn unpack(&mut self, column: Column, group: usize) {
         let rows = self.rows(group);
-        let Scratch { bytes, columns, values, .. } = &mut *self.scratch;
+        let Scratch { bytes, columns, values, words, .. } = &mut *self.scratch;
         let slot = &columns[column as usize];
         if rows > 0 {
             let values = &mut values[column as usize];
-            let most = slot.chunk.decode(&bytes[slot.chunk_at.clone()], group, rows, values);
+            let most = slot.chunk.decode(&bytes[slot.chunk_at.clone()], group, rows, words, values);
             let max = self.id_max[column as usize];
             if most > max && any_beyond(&values[..rows], max) {
                 values.iter_mut().for_each(|v| *v = (*v).min(max));

@@ -381,11 +381,18 @@ impl Search {
             if left.is_empty() {
                 return;
             }
-            reader.decode(group, columns_of(measure));
-            match stretch(compare, with) {
-                Some(stretch) => left.retain_stretch(numbers(reader, measure, values), stretch),
-                None => left.retain(|_| false),
+            let Some(stretch) = stretch(compare, with) else {
+                left.retain(|_| false);
+                return;
+            };
+            let packed = single_column(measure).filter(|_| stretch.inside);
+            let limits = (stretch.low, stretch.low.saturating_add(stretch.span));
+            if let Some(packed) = packed.and_then(|column| reader.words_within(column, group, limits)) {
+                left.retain_packed(packed);
+                continue;
             }
+            reader.decode(group, columns_of(measure));
+            left.retain_stretch(numbers(reader, measure, values), stretch);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Which rows of a group are still in.
 
-use crate::raw::{ABSENT, GROUP_ROWS, wide};
+use crate::raw::{ABSENT, GROUP_ROWS, Packed, wide};
 
 /// Rows of a group that are still in.
 pub(super) struct Left {
@@ -82,27 +82,37 @@ impl Left {
         for (row, mask) in self.masks.iter_mut().enumerate().filter(|(_, mask)| **mask != 0) {
             *mask = mask_of(keep(row));
         }
-        self.len = count(&self.masks);
+        self.len = count(&self.masks) as usize;
     }
 
     /// Takes out rows whose value does not pass.
     pub(super) fn retain_stretch(&mut self, values: &[u64; GROUP_ROWS], stretch: Stretch) {
         let Stretch { low, span, inside } = stretch;
-        keep_stretch(&mut self.masks, values, low, span, mask_of(!inside));
-        self.len = count(&self.masks);
+        self.len = keep_stretch(&mut self.masks, values, low, span, mask_of(!inside)) as usize;
+    }
+
+    /// Takes out rows whose value was not asked about.
+    pub(super) fn retain_packed(&mut self, Packed { words, within }: Packed<'_>) {
+        self.len = match within {
+            Some((first, last)) => keep_words(&mut self.masks, words, first, last - first) as usize,
+            None => {
+                self.masks.fill(0);
+                0
+            }
+        };
     }
 
     /// Takes out rows whose id does not pass.
     pub(super) fn retain_listed(&mut self, ids: &[u64; GROUP_ROWS], listed: &Listed) {
-        match listed {
-            Listed::Few(bits) => keep_bits(&mut self.masks, ids, *bits),
+        self.len = match listed {
+            Listed::Few(bits) => keep_bits(&mut self.masks, ids, *bits) as usize,
             Listed::Many(list) => {
                 for (mask, &id) in self.masks.iter_mut().zip(ids) {
                     *mask &= mask_of(list.get(id as usize).is_some_and(|passes| *passes));
                 }
+                count(&self.masks) as usize
             }
-        }
-        self.len = count(&self.masks);
+        };
     }
 
     /// How many of the rows that are in have this value.
@@ -145,30 +155,43 @@ const fn mask_of(is: bool) -> u64 {
     (is as u64).wrapping_neg()
 }
 
-fn count(masks: &[u64; GROUP_ROWS]) -> usize {
-    sum(masks) as usize
-}
-
 wide! {
-    fn sum(masks: &[u64; GROUP_ROWS]) -> u64 {
+    fn count(masks: &[u64; GROUP_ROWS]) -> u64 {
         masks.iter().fold(0, |sum, mask| sum.wrapping_sub(*mask))
     }
 }
 
 wide! {
     /// Keeps what lies in a stretch, or with all bits in `turned` what does not.
-    fn keep_stretch(masks: &mut [u64; GROUP_ROWS], values: &[u64; GROUP_ROWS], low: u64, span: u64, turned: u64) {
+    fn keep_stretch(masks: &mut [u64; GROUP_ROWS], values: &[u64; GROUP_ROWS], low: u64, span: u64, turned: u64) -> u64 {
+        let mut kept = 0_u64;
         for (mask, &value) in masks.iter_mut().zip(values) {
             *mask &= (mask_of(value.wrapping_sub(low) <= span) ^ turned) & mask_of(value != ABSENT);
+            kept = kept.wrapping_sub(*mask);
         }
+        kept
     }
 }
 
 wide! {
-    fn keep_bits(masks: &mut [u64; GROUP_ROWS], ids: &[u64; GROUP_ROWS], bits: u64) {
+    fn keep_words(masks: &mut [u64; GROUP_ROWS], words: &[u32; GROUP_ROWS], first: u32, span: u32) -> u64 {
+        let mut kept = 0_u64;
+        for (mask, &word) in masks.iter_mut().zip(words) {
+            *mask &= mask_of(word.wrapping_sub(first) <= span);
+            kept = kept.wrapping_sub(*mask);
+        }
+        kept
+    }
+}
+
+wide! {
+    fn keep_bits(masks: &mut [u64; GROUP_ROWS], ids: &[u64; GROUP_ROWS], bits: u64) -> u64 {
+        let mut kept = 0_u64;
         for (mask, &id) in masks.iter_mut().zip(ids) {
             *mask &= (bits >> (id & 63) & 1).wrapping_neg() & mask_of(id < 64);
+            kept = kept.wrapping_sub(*mask);
         }
+        kept
     }
 }
 
@@ -194,6 +217,7 @@ mod tests {
         fn rows_are_left_that_pass_every_test(
             values in group(),
             stretches in prop::collection::vec((any::<bool>(), 0..70_u64, prop_oneof![0..70_u64, Just(u64::MAX)]), 0..3),
+            packed in prop::option::of((0..70_u32, prop_oneof![0..70_u32, Just(u32::MAX)])),
             listed in prop::option::of(prop::collection::vec(any::<bool>(), 1..90)),
             odd in any::<bool>(),
         ) {
@@ -207,6 +231,12 @@ mod tests {
                 left.retain_stretch(&space, Stretch { low, span, inside });
                 let within = |v: u64| low <= v && v <= low + span;
                 expected.retain(|row| values[*row] != ABSENT && within(values[*row]) == inside);
+            }
+            if let Some((first, last)) = packed {
+                let words = space.map(|value| value as u32);
+                let within = (first <= last).then_some((first, last));
+                left.retain_packed(Packed { words: &words, within });
+                expected.retain(|row| (first..=last).contains(&words[*row]));
             }
             if let Some(list) = listed {
                 expected.retain(|row| list.get(values[*row] as usize).is_some_and(|passes| *passes));
