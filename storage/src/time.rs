@@ -53,6 +53,28 @@ impl Timestamp {
         Self(self.0 - self.0 % DAY_MS)
     }
 
+    /// RFC 3339 in UTC with milliseconds. Answers have thousands of times: general formatting would take
+    /// longer than all else in a row.
+    pub fn rfc3339(self) -> Rfc3339 {
+        let civil = jiff::tz::Offset::UTC.to_datetime(self.to_jiff());
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        let mut put = |end: usize, digits: usize, number: i16| {
+            let mut rest = number.unsigned_abs();
+            for place in text[end - digits..end].iter_mut().rev() {
+                *place = b'0' + (rest % 10) as u8;
+                rest /= 10;
+            }
+        };
+        put(4, 4, civil.year());
+        put(7, 2, civil.month().into());
+        put(10, 2, civil.day().into());
+        put(13, 2, civil.hour().into());
+        put(16, 2, civil.minute().into());
+        put(19, 2, civil.second().into());
+        put(23, 3, civil.millisecond());
+        Rfc3339(text)
+    }
+
     /// The same point for calendar arithmetic.
     pub fn to_jiff(self) -> jiff::Timestamp {
         let ms = i64::try_from(self.0).expect("bounded by MAX");
@@ -68,24 +90,19 @@ impl Timestamp {
 impl fmt::Display for Timestamp {
     /// RFC 3339 in UTC with milliseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let civil = jiff::tz::Offset::UTC.to_datetime(self.to_jiff());
-        let mut text = *b"0000-00-00T00:00:00.000Z";
-        // Answers have thousands of times: general formatting would take longer than all else in a row.
-        let mut put = |end: usize, digits: usize, number: i32| {
-            let mut rest = number.unsigned_abs();
-            for place in text[end - digits..end].iter_mut().rev() {
-                *place = b'0' + (rest % 10) as u8;
-                rest /= 10;
-            }
-        };
-        put(4, 4, civil.year().into());
-        put(7, 2, civil.month().into());
-        put(10, 2, civil.day().into());
-        put(13, 2, civil.hour().into());
-        put(16, 2, civil.minute().into());
-        put(19, 2, civil.second().into());
-        put(23, 3, civil.millisecond().into());
-        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
+        f.write_str(&self.rfc3339())
+    }
+}
+
+/// A time as text, see [`Timestamp::rfc3339`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rfc3339([u8; 24]);
+
+impl std::ops::Deref for Rfc3339 {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
     }
 }
 

@@ -42,6 +42,9 @@ pub struct Packed<'w> {
     pub words: &'w [u32; GROUP_ROWS],
     /// The first and the last that do; `None` when none does.
     pub within: Option<(u32, u32)>,
+    /// What the number 0 stands for and how far apart the values of two neighbours are, where every number
+    /// stands for a value.
+    pub line: Option<(u64, u64)>,
 }
 
 /// How a column's values lie to each other.
@@ -293,18 +296,18 @@ impl Chunk {
             let mut sum = head.reference;
             for n in &mut out[..rows] {
                 sum = sum.wrapping_add(*n);
-                *n = sum.wrapping_mul(self.factor).wrapping_add(self.base);
+                *n = self.value(sum);
             }
             return u64::MAX;
         }
         for n in &mut out[..rows] {
             let d = n.wrapping_add(head.reference);
             *n = if !self.nullable {
-                d.wrapping_mul(self.factor).wrapping_add(self.base)
+                self.value(d)
             } else if d == 0 {
                 ABSENT
             } else {
-                (d - 1).wrapping_mul(self.factor).wrapping_add(self.base)
+                self.value(d - 1)
             };
         }
         u64::MAX
@@ -327,7 +330,13 @@ impl Chunk {
         let packed = &bytes[head.packed as usize..];
         unpack_words(packed, head.width, words);
         for_patches(head, packed, rows, |i, high| words[i] |= high as u32);
-        Some(Packed { words, within: self.numbers_within(head, first, last) })
+        let line = (!self.nullable).then(|| (self.value(head.reference), self.factor));
+        Some(Packed { words, within: self.numbers_within(head, first, last), line })
+    }
+
+    /// The value of a number where all have one.
+    const fn value(&self, number: u64) -> u64 {
+        number.wrapping_mul(self.factor).wrapping_add(self.base)
     }
 
     fn numbers_within(&self, head: &Head, first: u64, last: u64) -> Option<(u32, u32)> {
@@ -345,8 +354,7 @@ impl Chunk {
         unpack_words(packed, head.width, words);
         let factor = self.factor;
         // Where 0 may stand for no value, all others are one higher.
-        let reference = head.reference.wrapping_sub(u64::from(self.nullable));
-        let start = reference.wrapping_mul(factor).wrapping_add(self.base);
+        let start = self.value(head.reference.wrapping_sub(u64::from(self.nullable)));
         let largest = scale(start, factor, words, out);
         let some_absent = self.nullable && head.reference == 0;
         if some_absent {
@@ -479,6 +487,10 @@ mod tests {
                 let within = |w: u32| packed.within.is_some_and(|(a, b)| (a..=b).contains(&w));
                 let found: Vec<bool> = packed.words.iter().map(|w| within(*w)).collect();
                 assert_eq!(found, expected.iter().map(|v| (first..=last).contains(v)).collect::<Vec<_>>());
+                let on_line = |(start, step): (u64, u64)| -> Vec<u64> {
+                    packed.words.iter().map(|&w| start + step * u64::from(w)).collect()
+                };
+                assert!(packed.line.is_none_or(|line| on_line(line) == expected));
             }
         }
         bytes.len()

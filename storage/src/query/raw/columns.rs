@@ -15,7 +15,9 @@ use super::left::{Left, Listed, Places, Stretch};
 use super::tally::{self, Sums, Task, Wants};
 use super::{Decision, overflow, within};
 use crate::bucket::Measure;
-use crate::raw::{self, ABSENT, BlockInfo, BlockReader, Column, ColumnSet, Dictionary, GROUP_ROWS, Scratch, Segment};
+use crate::raw::{
+    self, ABSENT, BlockInfo, BlockReader, Column, ColumnSet, Dictionary, GROUP_ROWS, Packed, Scratch, Segment,
+};
 use crate::row::{Maybe, NameId, RateRow};
 use crate::time::{TimeRange, Timestamp};
 
@@ -374,6 +376,13 @@ impl Search {
                 return;
             }
             let column = column_of(*label, kind);
+            if let Listed::Few(bits) = listed
+                && let Some(Packed { words, line: Some((start @ 0..64, 1)), .. }) =
+                    reader.words_within(column, group, (0, ABSENT))
+            {
+                left.retain_bits(words, bits >> start);
+                continue;
+            }
             reader.decode(group, ColumnSet::of(&[column]));
             left.retain_listed(reader.values(column), listed);
         }

@@ -92,7 +92,7 @@ impl Left {
     }
 
     /// Takes out rows whose value was not asked about.
-    pub(super) fn retain_packed(&mut self, Packed { words, within }: Packed<'_>) {
+    pub(super) fn retain_packed(&mut self, Packed { words, within, .. }: Packed<'_>) {
         self.len = match within {
             Some((first, last)) => keep_words(&mut self.masks, words, first, last - first) as usize,
             None => {
@@ -100,6 +100,11 @@ impl Left {
                 0
             }
         };
+    }
+
+    /// Takes out rows whose number is not the place of a bit that is set.
+    pub(super) fn retain_bits(&mut self, numbers: &[u32; GROUP_ROWS], bits: u64) {
+        self.len = keep_bits_of_words(&mut self.masks, numbers, bits) as usize;
     }
 
     /// Takes out rows whose id does not pass.
@@ -185,6 +190,17 @@ wide! {
 }
 
 wide! {
+    fn keep_bits_of_words(masks: &mut [u64; GROUP_ROWS], words: &[u32; GROUP_ROWS], bits: u64) -> u64 {
+        let mut kept = 0_u64;
+        for (mask, &word) in masks.iter_mut().zip(words) {
+            *mask &= (bits >> (word & 63) & 1).wrapping_neg() & mask_of(word < 64);
+            kept = kept.wrapping_sub(*mask);
+        }
+        kept
+    }
+}
+
+wide! {
     fn keep_bits(masks: &mut [u64; GROUP_ROWS], ids: &[u64; GROUP_ROWS], bits: u64) -> u64 {
         let mut kept = 0_u64;
         for (mask, &id) in masks.iter_mut().zip(ids) {
@@ -235,8 +251,11 @@ mod tests {
             if let Some((first, last)) = packed {
                 let words = space.map(|value| value as u32);
                 let within = (first <= last).then_some((first, last));
-                left.retain_packed(Packed { words: &words, within });
+                left.retain_packed(Packed { words: &words, within, line: None });
                 expected.retain(|row| (first..=last).contains(&words[*row]));
+                let bits = u64::from(first) << 30 | u64::from(last);
+                left.retain_bits(&words, bits);
+                expected.retain(|row| words[*row] < 64 && bits >> words[*row] & 1 == 1);
             }
             if let Some(list) = listed {
                 expected.retain(|row| list.get(values[*row] as usize).is_some_and(|passes| *passes));
