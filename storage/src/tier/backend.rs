@@ -11,7 +11,7 @@ use redb::backends::FileBackend;
 use redb::{BackendError, DatabaseError, StorageBackend};
 
 use super::overlay::Unwritten;
-use super::pages::Pages;
+use super::pages::{Pages, unclean_header};
 use crate::fs::{Step, step};
 
 /// A file, and what is known of its pages. Locks are no steps: they change nothing on the medium.
@@ -85,7 +85,10 @@ impl StorageBackend for Checked {
             return unwritten.write(offset, data);
         }
         step(Step::Write(self.fd))?;
-        self.file.write(offset, data)
+        match unclean_header(data).filter(|_| offset == 0) {
+            Some(header) => self.file.write(0, &header),
+            None => self.file.write(offset, data),
+        }
     }
 
     fn close(&self) -> io::Result<()> {

@@ -194,6 +194,21 @@ impl Pages {
     }
 }
 
+/// What is written instead of a header that says a file is closed while a newer commit than the one that
+/// counts stands beside it; `None` for all others.
+///
+/// The library writes such a header while it repairs what a killed writer left, before [`super::db`] lets
+/// another commit take the newer one's place. Who is killed between the two must leave a file that still
+/// asks for a repair: one that is closed and points to an older commit is damaged.
+pub(super) fn unclean_header(header: &[u8]) -> Option<Vec<u8>> {
+    if State::default().learn_header(header)? {
+        return None;
+    }
+    let mut unclean = header.to_vec();
+    *unclean.get_mut(STATE_BYTE)? |= UNCLEAN;
+    Some(unclean)
+}
+
 impl State {
     /// Learns what the header says: whether it points to the commit it should.
     ///

@@ -7,6 +7,7 @@ use redb::{ReadableTable, TableDefinition, TableHandle};
 
 use super::super::db::{Db, DbError};
 use super::super::schema::{META, NAMES, PROVIDERS, SEEN_IDS};
+use super::{HEADER_BYTES, SECOND_COUNTS, STATE_BYTE, UNCLEAN, unclean_header};
 
 /// Rows of a layer above: large enough for branches, and for pages of more than 4 KiB.
 const LAYER: TableDefinition<'_, (&str, u64), &[u8]> = TableDefinition::new("notes");
@@ -64,6 +65,28 @@ fn silent(found: &Result<String, DbError>, right: &str) -> bool {
         Ok(all) => all != right,
         Err(error) => error.to_string().contains("gave up"),
     }
+}
+
+/// A repair that is killed before it is done leaves a file that is repaired by who comes next.
+#[test]
+fn a_file_is_not_said_to_be_closed_while_a_newer_commit_does_not_count() {
+    let (_dir, db) = filled(50);
+    let right = everything(&db).unwrap();
+    let file = std::fs::OpenOptions::new().read(true).write(true).open(db.path()).unwrap();
+    let mut header = [0; HEADER_BYTES];
+    file.read_exact_at(&mut header, 0).unwrap();
+    assert_eq!(unclean_header(&header), None);
+    // The commit before the last one counts.
+    header[STATE_BYTE] ^= SECOND_COUNTS;
+    file.write_all_at(&header, 0).unwrap();
+    assert!(everything(&db).is_err(), "a closed file whose last commit does not count is damaged");
+    let unclean = unclean_header(&header).unwrap();
+    assert_eq!(unclean_header(&unclean), None);
+    file.write_all_at(&unclean, 0).unwrap();
+    // The last commit is that of closing, which changes no row.
+    assert_eq!(everything(&db).unwrap(), right);
+    file.read_exact_at(&mut header, 0).unwrap();
+    assert_eq!((header[STATE_BYTE] & UNCLEAN, unclean_header(&header)), (0, None), "the repair closed it");
 }
 
 fn quiet() {
