@@ -56,8 +56,11 @@ class Comparison:
 
     def fresh(self, name):
         """A path at which nothing is."""
-        for path in (self.at(name), self.at(name) + "-wal", self.at(name) + "-shm", self.at(name) + ".wal"):
-            shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) else os.path.exists(path) and os.remove(path)
+        for path in (self.at(name) + ending for ending in ("", "-wal", "-shm", ".wal")):
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            elif os.path.exists(path):
+                os.remove(path)
         return self.at(name)
 
     def recording(self):
@@ -71,36 +74,40 @@ class Comparison:
                                 f"a JSON line by write(2) {shown['json line']} ns.")
 
     def loading(self):
-        ndjson, csv = self.at("events.ndjson"), self.at("events.csv")
-        for kind in ("ndjson", "csv"):
-            run([self.peers, "events", str(self.events), kind, self.at(f"events.{kind}")])
+        ndjson, csv = (self.at(f"events.{kind}") for kind in ("ndjson", "csv"))
+        for path in (ndjson, csv):
+            run([self.peers, "events", str(self.events), path.rpartition(".")[2], path])
         rounds = min(self.rounds, 3)
-        json_rounds = in_turns(rounds, {
+        self.loaded("NDJSON", in_turns(rounds, {
             "ax": lambda: (self.fresh("store"), self.ours("store", "import", "ndjson", ndjson))[1],
             "duckdb": lambda: self.duck("load", ndjson, self.fresh("duckdb")),
-            "sqlite": lambda: run([self.peers, "sqlite", "load", ndjson, self.fresh("sqlite")])})
-        csv_rounds = in_turns(rounds, {
+            "sqlite": lambda: run([self.peers, "sqlite", "load", ndjson, self.fresh("sqlite")])}))
+        self.loaded("CSV", in_turns(rounds, {
             "ax": lambda: (self.fresh("store-csv"), self.ours("store-csv", "import", "csv", csv))[1],
-            "duckdb": lambda: self.duck("load", csv, self.fresh("duckdb-csv"))})
-        self.fresh("store-csv"), self.fresh("duckdb-csv")
-        for what, seen in (("NDJSON", json_rounds), ("CSV", csv_rounds)):
-            rates = {tool: spread([self.events / cost.seconds / 1e6 for cost in costs], 2) for tool, costs in seen.items()}
-            self.table.row(f"import {what}, million events a second", rates)
-            peaks = {tool: f"{max(cost.peak_mb for cost in costs):,.0f}" for tool, costs in seen.items()}
-            self.table.row("memory of that, MB", peaks)
-        info = json.loads(self.ours("store", "store", "info", "--json").output)
-        sizes = {name: size(self.at(name)) / self.events for name in ("store", "duckdb", "sqlite")}
+            "duckdb": lambda: self.duck("load", csv, self.fresh("duckdb-csv"))}))
+        for name in ("store-csv", "duckdb-csv", "events.ndjson", "events.csv"):
+            self.fresh(name)
+
+    def loaded(self, what, seen):
+        rate = lambda costs: spread([self.events / cost.seconds / 1e6 for cost in costs], 2)
+        self.table.row(f"import {what}, million events a second", {tool: rate(costs) for tool, costs in seen.items()})
+        peak = lambda costs: f"{max(cost.peak_mb for cost in costs):,.0f}"
+        self.table.row("memory of that, MB", {tool: peak(costs) for tool, costs in seen.items()})
+
+    def sizes(self):
+        """Also makes the minutes, in the file of the rows."""
+        each = {tool: size(self.at(name)) for tool, name in (("ax", "store"), ("duckdb", "duckdb"), ("sqlite", "sqlite"))}
         run([self.peers, "sqlite", "minutes", self.at("sqlite")])
-        sizes["minutes"] = size(self.at("sqlite")) / self.events - sizes["sqlite"]
+        each["minutes"] = size(self.at("sqlite")) - each["sqlite"]
+        info = json.loads(self.ours("store", "store", "info", "--json").output)
         shutil.copytree(self.at("store"), self.at("compacted"))
         self.ours("compacted", "compact")
-        compacted = size(self.at("compacted")) / self.events
-        shutil.rmtree(self.at("compacted"))
-        self.table.row("on disk, bytes an event", {
-            "ax": f"{sizes['store']:.1f}; single events alone {info['bytes']['raw'] / self.events:.1f}; all after `compact` {compacted:.1f}",
-            **{tool: f"{sizes[tool]:.1f}" for tool in ("duckdb", "sqlite", "minutes")}, "prometheus": "no events"})
-        for path in (ndjson, csv):
-            os.remove(path)
+        compacted = size(self.at("compacted"))
+        self.fresh("compacted")
+        shown = {tool: f"{bytes / self.events:.1f}" for tool, bytes in each.items()}
+        shown["ax"] += (f"; single events alone {info['bytes']['raw'] / self.events:.1f}; "
+                        f"all after `compact` {compacted / self.events:.1f}")
+        self.table.row("on disk, bytes an event", {**shown, "prometheus": "no events"})
 
     def asking(self):
         asked = statements(self.truth["end_ms"])
@@ -157,7 +164,8 @@ class Comparison:
         # Ours prints money and rates as decimals: what is not a whole number only for that is one.
         unequal = [(got, true) for got, true in pairs if abs(got - true) > max(1e-6, abs(true) * 1e-15)]
         if missing or unequal:
-            self.table.wrong.append(f"{tool}: {name}: {len(missing)} groups too few or too many, {len(unequal)} numbers differ, such as {unequal[:3]}")
+            self.table.wrong.append(f"{tool}: {name}: {len(missing)} groups too few or too many, "
+                                    f"{len(unequal)} numbers differ, such as (got, exact) {unequal[:3]}")
 
     def accuracy(self, errors):
         for layout, answers in self.truth["buckets"].items():
@@ -167,10 +175,12 @@ class Comparison:
         for name, words, _ in QUESTIONS:
             if name not in PERCENTILES:
                 continue
-            shown = lambda values: percent(max(values)) if len(values) < 10 else f"{percent(statistics.median(values))}, {percent(max(values))}"
+            # Of thousands of numbers the middle one too.
+            many = len(errors["ax"][name]) > 10
+            shown = lambda of: (f"{percent(statistics.median(of))}, " if many else "") + percent(max(of))
             cells = {tool: shown(errors[tool][name]) for tool in ("ax", "minutes")}
             cells["prometheus"] = "; ".join(f"{layout} {shown(errors[layout][name])}" for layout in self.truth["buckets"])
-            what = "greatest error" if len(errors["ax"][name]) < 10 else "error, in the middle and greatest"
+            what = "error, in the middle and greatest" if many else "greatest error"
             self.table.row(f"{words}: {what}", {**cells, "duckdb": "0", "sqlite": "0"})
 
 
@@ -195,6 +205,7 @@ def main():
             comparison = Comparison(events, a, folder)
             comparison.recording()
             comparison.loading()
+            comparison.sizes()
             comparison.asking()
         comparison.table.show(events)
         wrong += [f"{events:,} events: {line}" for line in comparison.table.wrong]

@@ -16,9 +16,10 @@ CALLS = ("SELECT ts, provider, model, \"user\", latency_ms AS latency, input_tok
 
 
 def load(events, path):
-    reader = "read_csv(?, header = true, columns = " if events.endswith("csv") else "read_json(?, format = 'newline_delimited', columns = "
-    columns = "{" + ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items()) + "}"
-    duckdb.connect(path).execute(f"CREATE TABLE calls AS {CALLS} {reader} {columns}) ORDER BY ts", [events])
+    reader = "read_csv(?, header = true" if events.endswith("csv") else "read_json(?, format = 'newline_delimited'"
+    columns = ", ".join(f"'{name}': '{kind}'" for name, kind in COLUMNS.items())
+    table = f"CREATE TABLE calls AS {CALLS} {reader}, columns = {{{columns}}}) ORDER BY ts"
+    duckdb.connect(path).execute(table, [events])
 
 
 def insert(path, rows):

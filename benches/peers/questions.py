@@ -25,17 +25,17 @@ def statements(end):
     alike = {
         "cost by model": f"SELECT model, sum(cost) FROM calls WHERE {week} GROUP BY model",
         "slow calls": f"SELECT count(*) FROM calls WHERE {claude} latency > 1000 AND {week}",
-        "dearest users": f"SELECT user, sum(cost) AS s FROM calls WHERE {week} GROUP BY user ORDER BY s DESC LIMIT 10",
+        "dearest users": f'SELECT "user", sum(cost) AS s FROM calls WHERE {week} GROUP BY "user" ORDER BY s DESC LIMIT 10',
     }
-    each = lambda kind: ", ".join(f"quantile_disc(latency, {share})" for share in ([0.5, 0.95, 0.99] if kind == 3 else [0.95]))
+    three, p95 = "quantile_disc(latency, [0.5, 0.95, 0.99])", "quantile_disc(latency, 0.95)"
     duckdb = {
-        **{name: text.replace("SELECT user", 'SELECT "user"').replace("BY user", 'BY "user"') for name, text in alike.items()},
-        "percentiles, 1 h": f"SELECT {each(3)} FROM calls WHERE {claude} {hour}",
-        "percentiles, 7 d": f"SELECT {each(3)} FROM calls WHERE {claude} {week}",
-        "p95 by provider": f"SELECT provider, {each(1)} FROM calls WHERE {week} GROUP BY provider",
+        **alike,
+        "percentiles, 1 h": f"SELECT {three} FROM calls WHERE {claude} {hour}",
+        "percentiles, 7 d": f"SELECT {three} FROM calls WHERE {claude} {week}",
+        "p95 by provider": f"SELECT provider, {p95} FROM calls WHERE {week} GROUP BY provider",
         "errors": "SELECT provider, ts // 300000 * 300000 AS t, count(*) FILTER (NOT ok), count(*) "
                   f"FROM calls WHERE {day} GROUP BY provider, t",
-        "p95 by hour and model": f"SELECT model, ts // {HOUR} * {HOUR} AS t, {each(1)} FROM calls WHERE {week} GROUP BY model, t",
+        "p95 by hour and model": f"SELECT model, ts // {HOUR} * {HOUR} AS t, {p95} FROM calls WHERE {week} GROUP BY model, t",
     }
 
     def ranks(by, where, shares):
@@ -63,15 +63,19 @@ def statements(end):
         "p95 by provider": f"SELECT provider, {mean('p95')} FROM minutes WHERE {week} GROUP BY provider",
         "cost by model": f"SELECT model, sum(cost) FROM minutes WHERE {week} GROUP BY model",
         "errors": f"SELECT provider, ts / 300000 * 300000 AS t, sum(errors), sum(n) FROM minutes WHERE {day} GROUP BY provider, t",
-        "p95 by hour and model": f"SELECT model, ts / {HOUR} * {HOUR} AS t, {mean('p95')} FROM minutes WHERE {week} GROUP BY model, t",
+        "p95 by hour and model":
+            f"SELECT model, ts / {HOUR} * {HOUR} AS t, {mean('p95')} FROM minutes WHERE {week} GROUP BY model, t",
     }
     return {"duckdb": duckdb, "sqlite": sqlite, "minutes": minutes}
 
 
 def from_rows(name, rows):
     """The answer in rows of one of the other tools."""
-    numbers = {"percentiles, 1 h": 3, "percentiles, 7 d": 3, "errors": 2}.get(name, 1)
-    return {"|".join(str(column) for column in row[:-numbers]): list(row[-numbers:]) for row in rows}
+    if name.startswith("percentiles"):
+        # One row; DuckDB has the three in a list.
+        return {"": rows[0][0] if isinstance(rows[0][0], list) else rows[0]}
+    numbers = 2 if name == "errors" else 1
+    return {"|".join(str(column) for column in row[:-numbers]): row[-numbers:] for row in rows}
 
 
 def from_ours(name, json):
