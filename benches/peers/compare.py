@@ -134,7 +134,7 @@ class Comparison:
         empty = spread([run(["/bin/true"]).seconds * 1000 for _ in range(self.rounds)])
         for words, cells in whole_rows:
             self.table.row(f"{words}: whole process, ms", cells)
-        self.table.row("memory of a question, at most, MB", {tool: f"{mb:,.0f}" for tool, mb in peaks.items()})
+        self.table.row("memory of a question, at most, MB (SQLite maps its file)", {tool: f"{mb:,.0f}" for tool, mb in peaks.items()})
         self.accuracy(errors)
         self.table.notes.append(f"A process that does nothing takes {empty} ms when it is started the same way.")
 
