@@ -15,6 +15,11 @@ A whole process is charged from its start to its end. DuckDB's is Python with it
 the last row. SQLite's is a small program with SQLite inside. Warm is a process that has asked the same before."""
 import argparse, json, os, shutil, statistics, subprocess, sys, tempfile
 
+try:
+    import duckdb
+except ModuleNotFoundError:
+    sys.exit("DuckDB is not there to compare with: pip install duckdb")
+
 from measure import Asker, in_turns, run, size, spread
 from questions import PERCENTILES, QUESTIONS, from_ours, from_rows, statements
 
@@ -30,7 +35,6 @@ class Table:
         self.lines.append(f"| {what} | " + " | ".join(cells.get(tool, "–") for tool in [*TOOLS, "prometheus"]) + " |")
 
     def show(self, events):
-        import duckdb
         print(f"\n**{events:,} events in a week**\n")
         print(f"| | ax monitor | DuckDB {duckdb.__version__} | SQLite, a row a call | SQLite, a row a minute | Prometheus client |")
         print("|---|---|---|---|---|---|")
