@@ -145,6 +145,9 @@ fn refusal(parser: &Parser, bytes: &[u8], record: &Record, now: Timestamp) -> Op
     parsed.err().filter(|reason| !matches!(reason, LineError::TooOld { .. } | LineError::Future(_)))
 }
 
+/// Columns of a file without a known one that a message names.
+const COLUMNS_NAMED: usize = 8;
+
 /// Takes the byte order mark, and of a CSV file its header row.
 fn begin_text(
     source: &mut Source,
@@ -172,11 +175,14 @@ fn begin_text(
     };
     let columns =
         csv::Columns::new(source.bytes(&header), rules, keys).map_err(|e| wrong(format!("header row: {e}")))?;
-    if !columns.know_any() {
-        return Err(wrong("has no known column in its header row; name them with --map theirs=ours".into()));
-    }
     if let Some((theirs, _)) = options.map.iter().find(|(theirs, _)| !columns.has(theirs)) {
         return Err(wrong(format!("has no column '{}' to map", shown(theirs))));
+    }
+    if !columns.know_any() {
+        let names: Vec<String> = columns.unknown.iter().take(COLUMNS_NAMED).map(|name| shown(name)).collect();
+        let more = if columns.unknown.len() > COLUMNS_NAMED { ", …" } else { "" };
+        let names = names.join(", ");
+        return Err(wrong(format!("has only unknown columns ({names}{more}); name them with --map theirs=ours")));
     }
     Ok(Parser::Csv(columns))
 }

@@ -151,7 +151,10 @@ pub(super) fn in_unit(value: f64, unit: &ValueUnit) -> String {
     match unit {
         ValueUnit::Of(unit) => figure(value, *unit),
         ValueUnit::Derived(name) if name.is_empty() => quantity(value),
-        ValueUnit::Derived(name) => format!("{} {name}", quantity(value)),
+        ValueUnit::Derived(name) => match name.strip_prefix("usd/") {
+            Some(each) => format!("{}/{each}", dollars(value)),
+            None => format!("{} {name}", quantity(value)),
+        },
         ValueUnit::Bool => quantity(value),
     }
 }
@@ -285,5 +288,7 @@ mod tests {
             assert_eq!(quantity(value), text);
         }
         assert_eq!(figure(4.1, Unit::PerSecond), "4.10/s");
+        assert_eq!(in_unit(0.000_69, &ValueUnit::named("usd/s")), "$0.00069/s");
+        assert_eq!(in_unit(2.5, &ValueUnit::named("1/s2")), "2.50 1/s2");
     }
 }

@@ -191,7 +191,7 @@ fn a_file_of_another_kind_says_what_it_is() {
     assert_snapshot!(world.run("import csv notes.txt"), @"
     exit 2
     --- stderr
-    error: notes.txt: has no known column in its header row; name them with --map theirs=ours
+    error: notes.txt: has only unknown columns (dear diary); name them with --map theirs=ours
     ");
 }
 

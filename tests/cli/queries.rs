@@ -71,14 +71,16 @@ fn headings_and_hints_tell_of_the_windows_that_were_asked() {
         "latency [30m] / latency [1h]",
         "forecast(month) > budget",
         "requests [1h] offset 1h",
+        "daily_spend{provider=nobody}",
     ];
-    assert_snapshot!(heads.map(first).join("\n"), @"
+    assert_snapshot!(heads.map(first).join("\n"), @r#"
     p95(latency) > 2s AND requests [5m] > 20 · several windows            420 events
     latency [30m] > 2s · last 30m                                         210 events
     latency [30m] / latency [1h] · several windows                        210 events
     forecast(month) > budget · now                                          0 events
     Nothing in this range: the newest event is 10 s old (Sun 16 Nov 20:14 CET).
-    ");
+    daily_spend · provider="nobody" · Sun 16 Nov 00:00 to 20:15 CET       0 requests
+    "#);
     assert_snapshot!(world.run_args(&["metrics", "-q", "latency [1m]", "--at", "2025-11-16T20:00:00Z"]), @"
     exit 0
     --- stdout

@@ -122,9 +122,11 @@ fn show(
     let kinds = question.only.as_ref().map_or(Kinds::ALL, |s| metric::kinds(s.metric.value));
     // What reads no events is not made empty by their absence.
     let empty = !answer.seen && !question.selects.is_empty();
+    // Nothing spent is an answer, and no other range can be tried.
+    let page = empty && !question.only.as_ref().is_some_and(|s| s.metric.value.has_own_range());
     let words = range_words(view.range_text.as_deref());
     let asked = Asked { range: question.range, only: &only, kinds, zone: &question.zone, words, written };
-    if let Some(store) = store.filter(|_| format.is_data() || !empty) {
+    if let Some(store) = store.filter(|_| format.is_data() || !page) {
         // One of several metrics may have found nothing although the others have.
         asked.warn_of_unknown(store, empty || question.only.is_none(), context)?;
     }
@@ -138,7 +140,7 @@ fn show(
     }
     context.warn_all(&view.warnings);
     let known = answer.rows.iter().any(|row| row.value.truth().is_some() || had_something(row));
-    if empty && !known && !format.is_data() {
+    if page && !known && !format.is_data() {
         return asked.explain(store, context);
     }
     let style = context.style()?;
