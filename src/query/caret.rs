@@ -83,9 +83,6 @@ impl Excerpt {
                 mark = Some(text.len());
             }
             text.push_str(shown);
-            if i + 1 == last.min(to) {
-                mark = mark.or(Some(0));
-            }
         }
         let start = mark.unwrap_or(text.len());
         let length: usize = pieces.iter().take(last.min(to)).skip(first).map(|p| p.1.len()).sum();
@@ -124,6 +121,20 @@ mod tests {
         assert_eq!(
             drawn("latancy{provider=\"claude\"} [1h] p95"),
             "error: unknown metric 'latancy'\n  |\n1 | latancy{provider=\"claude\"} [1h] p95\n  | ^^^^^^^ did you mean latency?"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_is_missed_at_the_end() {
+        for (source, hint) in [("latency >", "write for example"), ("模型", "did you"), ("", "write for example")] {
+            let drawn = drawn(source);
+            let marks = drawn.lines().nth(3).unwrap();
+            let at = if hint == "did you" { 4 } else { 4 + source.width() };
+            assert_eq!(marks.find('^'), Some(at), "{drawn}");
+        }
+        assert_eq!(
+            drawn("latency > "),
+            "error: expected a value before end of query\n  |\n1 | latency > \n  |           ^ write for example: latency [1h] p95"
         );
     }
 

@@ -309,7 +309,7 @@ pub fn alert_rules(view: &RulesView, style: &Style) -> String {
         Column::name("RULE"),
         Column::word("", 0),
         Column::word("SEVERITY", 4),
-        Column::sentence("CONDITION"),
+        Column { shrinks_to: Some(28), ..Column::sentence("CONDITION") },
         Column { shrinks_to: Some(8), drop: 5, ..Column::name("CHANNELS") },
         Column::word("STATE", 0),
         Column::figure("NOW", 2),
@@ -435,5 +435,6 @@ pub fn alert_tested(view: &TestedView, style: &Style) -> String {
             e.evidence.chance.map_or_else(|| style.none().to_owned(), |p| format!("{p:.0e}")).into(),
         ]);
     }
+    table.drop_empty(style);
     out + &table.draw(style)
 }

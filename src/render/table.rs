@@ -95,6 +95,20 @@ impl Table {
         self.rows.push(row);
     }
 
+    /// Leaves out the columns that may go and say nothing in any row.
+    pub fn drop_empty(&mut self, style: &Style) {
+        let says = |row: &Vec<Cell>, i: usize| !row[i].text.is_empty() && row[i].text != style.none();
+        let kept: Vec<bool> = (0..self.columns.len())
+            .map(|i| self.columns[i].drop == 0 || self.rows.iter().any(|row| says(row, i)))
+            .collect();
+        let mut columns = kept.iter();
+        self.columns.retain(|_| columns.next().is_some_and(|kept| *kept));
+        for row in &mut self.rows {
+            let mut cells = kept.iter();
+            row.retain(|_| cells.next().is_some_and(|kept| *kept));
+        }
+    }
+
     /// The lines of the table, each ended by a newline.
     pub fn draw(&self, style: &Style) -> String {
         self.draw_rows(style).concat()

@@ -47,6 +47,17 @@ pub(super) fn standing(context: &Context) -> Result<ChannelsView> {
     view(&channels::of_file(context.config()?, &file).0, context)
 }
 
+/// Warns of names that no channel of the settings has.
+pub(super) fn warn_of_missing(names: &[String], context: &Context) -> Result<()> {
+    let file = context.config_path().map(|(path, _)| path).unwrap_or_default();
+    let there = channels::of_file(context.config()?, &file).0;
+    for name in names.iter().filter(|name| there.iter().all(|channel| channel.name != **name)) {
+        let message = "in the settings: what goes there waits until there is";
+        context.warn("channel", format!("there is no channel '{name}' {message}"));
+    }
+    Ok(())
+}
+
 fn view(channels: &[Channel], context: &Context) -> Result<ChannelsView> {
     let standings = match context.store()? {
         Some(store) => standings(&store)?,

@@ -6,6 +6,7 @@ use super::{Desk, done};
 use crate::alerts::{self, Rule, Severity, manage};
 use crate::cli::agree::agree;
 use crate::cli::args::RuleArgs;
+use crate::cli::commands::channels::warn_of_missing;
 use crate::cli::context::Context;
 use crate::cli::rules::RuleTable;
 use crate::dashboard::{RuleView, RulesView};
@@ -91,6 +92,7 @@ pub(super) fn create(args: &RuleArgs, context: &Context) -> Result<u8> {
             .hint(format!("ax monitor alerts edit {} changes it", rule.name)));
     }
     manage::put(&desk.store, &rule)?;
+    warn_of_missing(&args.channel, context)?;
     let sentence = format!(
         "Made rule {}: {}. `serve`, `tick` or `Monitor` judge it every minute.",
         rule.name,
@@ -171,6 +173,7 @@ pub(super) fn edit(name: &str, args: &RuleArgs, context: &Context) -> Result<u8>
         manage::delete(&desk.store, name)?;
     }
     manage::put(&desk.store, &rule)?;
+    warn_of_missing(&args.channel, context)?;
     done(context, "changed", Some(&rule.name), Vec::new(), &format!("Rule {}: {}.", rule.name, rule.condition_text()))
 }
 
