@@ -32,9 +32,6 @@ use start::Start;
 
 /// Events in a chunk, which is one transaction of the store: more of them mean fewer merges, and 150 bytes each.
 const CHUNK_ROWS_MAX: usize = 200_000;
-/// Events in the first chunk and in the last ones: the store waits for the first, and nothing is read
-/// while it takes the last.
-const CHUNK_ROWS_MIN: usize = 50_000;
 /// Bytes of input in a chunk: long names can't make it large.
 const CHUNK_BYTES_MAX: u64 = 48 << 20;
 
@@ -317,10 +314,9 @@ fn read(
     now: Timestamp,
     to_store: &SyncSender<Chunk>,
 ) -> io::Result<()> {
-    let Reading { mut source, parser, found, bytes_read, bytes_total, .. } = reading;
+    let Reading { mut source, parser, found, .. } = reading;
     let mut work = Work {
         input,
-        sent: Sent { rows: 0, bytes_read, bytes_total },
         parser,
         guesses: Guesses::default(),
         pricing: Pricing::default(),
@@ -340,7 +336,6 @@ fn read(
 struct Work<'a> {
     /// Index of what is read.
     input: usize,
-    sent: Sent,
     parser: Parser,
     guesses: Guesses,
     pricing: Pricing,
@@ -349,32 +344,9 @@ struct Work<'a> {
     chunk: Chunk,
 }
 
-/// What went to the store.
-struct Sent {
-    rows: usize,
-    /// Of the file, compressed or not.
-    bytes_read: Arc<AtomicU64>,
-    bytes_total: Option<u64>,
-}
-
-impl Sent {
-    /// How many events the next chunk may have.
-    fn next_rows_max(&self) -> usize {
-        let read = self.bytes_read.load(Ordering::Relaxed).max(1);
-        let rest = self.bytes_total.map_or(u64::MAX, |total| total.saturating_sub(read));
-        let rest_rows = u128::from(rest) * self.rows as u128 / u128::from(read);
-        match usize::try_from(rest_rows) {
-            _ if self.rows == 0 => CHUNK_ROWS_MIN,
-            Ok(rest_rows) if rest_rows < CHUNK_ROWS_MAX => (rest_rows / 2).max(CHUNK_ROWS_MIN),
-            _ => CHUNK_ROWS_MAX,
-        }
-    }
-}
-
 impl Work<'_> {
     fn records(&mut self, source: &mut Source, mut within_line: bool, to_store: &SyncSender<Chunk>) -> io::Result<()> {
         let mut from = source.position();
-        let mut rows_max = self.sent.next_rows_max();
         while let Some(record) = source.next_record()? {
             if within_line {
                 within_line = false;
@@ -401,13 +373,12 @@ impl Work<'_> {
                 return Ok(());
             }
             self.record(source.bytes(&record), &record);
-            let full = self.chunk.batch.rows.len() >= rows_max || source.position() - from >= CHUNK_BYTES_MAX;
+            let full = self.chunk.batch.rows.len() >= CHUNK_ROWS_MAX || source.position() - from >= CHUNK_BYTES_MAX;
             if full {
                 from = source.position();
                 if !self.send(source.consumed(), to_store) {
                     return Ok(());
                 }
-                rows_max = self.sent.next_rows_max();
             }
         }
         self.send(source.consumed(), to_store);
@@ -498,7 +469,6 @@ impl Work<'_> {
     /// Hands the chunk over. Whether anyone took it.
     fn send(&mut self, consumed: Consumed, to_store: &SyncSender<Chunk>) -> bool {
         let mut chunk = std::mem::take(&mut self.chunk);
-        self.sent.rows += chunk.batch.rows.len();
         self.pricing.forget();
         chunk.consumed = Some(consumed);
         if let Parser::Csv(columns) = &self.parser {
