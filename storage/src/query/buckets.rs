@@ -337,10 +337,11 @@ impl Gathering<'_, '_> {
     fn add_detail(&mut self, view: &DetailView<'_>, mut labels: Labels, step: usize) -> Result<(), Problem> {
         let needed = self.conditions.labels(Kind::Request, self.plan);
         let latency = self.cells.measures.contains(&Measure::Latency);
+        let tokens = self.cells.measures.iter().any(|m| !matches!(m, Measure::Latency | Measure::Cost));
         let mut users = view.users();
         while let Some(user) = users.next()? {
             labels[Label::User as usize] = self.store_name(needed, Label::User, user.user)?;
-            let mut cells = user.cells();
+            let mut cells = if tokens { user.cells() } else { user.cells_without_tokens() };
             if needed.has(Label::Model) {
                 while let Some((model, from)) = cells.next()? {
                     labels[Label::Model as usize] = self.store_name(needed, Label::Model, model)?;

@@ -181,7 +181,12 @@ impl<'a> Users<'a> {
 impl<'a> UserView<'a> {
     /// The cells, by model.
     pub const fn cells(&self) -> DetailCells<'a> {
-        DetailCells { input: Input::new(self.cells), before: None, flags: 0 }
+        DetailCells { input: Input::new(self.cells), before: None, flags: 0, tokens: true }
+    }
+
+    /// The same with no tokens, for who does not look at them: most of a cell's numbers.
+    pub const fn cells_without_tokens(&self) -> DetailCells<'a> {
+        DetailCells { tokens: false, ..self.cells() }
     }
 
     /// The numbers of latency, all models.
@@ -207,6 +212,7 @@ pub struct DetailCells<'a> {
     input: Input<'a>,
     before: Option<NameId>,
     flags: u64,
+    tokens: bool,
 }
 
 impl DetailCells<'_> {
@@ -237,8 +243,12 @@ impl DetailCells<'_> {
             unpriced: number(UNPRICED)?,
             ..DetailCell::default()
         };
-        for (class, tokens) in (CLASS..).zip(&mut cell.tokens) {
-            *tokens = number(class)?;
+        if self.tokens {
+            for (class, tokens) in (CLASS..).zip(&mut cell.tokens) {
+                *tokens = number(class)?;
+            }
+        } else {
+            input.skip((flags >> CLASS).count_ones() as usize)?;
         }
         cell.cost_nanos = stat::take_sum(Kind::Money, input)?;
         Ok(Some((model, cell)))
