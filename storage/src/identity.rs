@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use crate::fs;
-use crate::paths::Paths;
+use crate::paths::{Paths, Unfinished};
 use crate::time::{Timestamp, Zone};
 
 const MAGIC: &[u8; 8] = b"AXSTORE\n";
@@ -133,7 +133,7 @@ impl Identity {
         }
         let uuid = random_u128().map_err(OpenError::io(root))?;
         let identity = Self { uuid, created: now, zone: zone.clone() };
-        let temporary = root.join(format!(".store.id.{uuid:032x}"));
+        let temporary = Unfinished::Identity.path(root, uuid);
         let made = write(&temporary, &identity).and_then(|()| fs::rename_noreplace(&temporary, &paths.store_id()));
         match made {
             Ok(()) => {
@@ -174,10 +174,11 @@ fn absent(root: &Path) -> OpenError {
         Err(cause) => OpenError::Io { path, cause },
         Ok(mut entries) => {
             // What another maker has just begun is no foreign file.
-            let ours = |name: &std::ffi::OsStr| {
-                name == "journal" || name == "raw" || name.to_string_lossy().starts_with(".store.id.")
+            let ours = |path: &Path| {
+                let begun = Unfinished::of(path) == Some(Unfinished::Identity);
+                begun || path.file_name().is_some_and(|name| name == "journal" || name == "raw")
             };
-            if entries.all(|e| e.is_ok_and(|e| ours(&e.file_name()))) {
+            if entries.all(|e| e.is_ok_and(|e| ours(&e.path()))) {
                 OpenError::Missing { path }
             } else {
                 OpenError::NotAStore { path }

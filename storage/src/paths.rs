@@ -52,6 +52,44 @@ impl Paths {
     }
 }
 
+/// Files in a store's directory that get their name once they are finished. One that is left had a maker
+/// who was killed, and upkeep removes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unfinished {
+    /// The identity.
+    Identity,
+    /// The first database.
+    Database,
+    /// The database without its holes.
+    Smaller,
+    /// The database made anew from the events.
+    Rebuilt,
+}
+
+impl Unfinished {
+    const ALL: [Self; 4] = [Self::Identity, Self::Database, Self::Smaller, Self::Rebuilt];
+
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Identity => ".store.id.",
+            Self::Database => ".monitor.redb.",
+            Self::Smaller => ".compact.redb.",
+            Self::Rebuilt => ".rebuild.redb.",
+        }
+    }
+
+    /// Where it is made in the store's directory; `random` is a number that nobody else draws.
+    pub(crate) fn path(self, root: &Path, random: u128) -> PathBuf {
+        root.join(format!("{}{random:032x}", self.prefix()))
+    }
+
+    /// What the file was going to be, if its name says that it was going to be something.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.as_encoded_bytes();
+        Self::ALL.into_iter().find(|one| name.starts_with(one.prefix().as_bytes()))
+    }
+}
+
 /// The start of the UTC day that [`utc_day_name`] calls `name`.
 pub fn parse_utc_day(name: &str) -> Option<Timestamp> {
     let date: jiff::civil::Date = name.parse().ok()?;

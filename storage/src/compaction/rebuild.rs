@@ -14,6 +14,7 @@ use crate::bucket::Table;
 use crate::fs;
 use crate::identity::random_u128;
 use crate::journal::{Reader, list};
+use crate::paths::Unfinished;
 use crate::query::QueryError;
 use crate::raw::{Scratch, Segment, SegmentMeta};
 use crate::rollup::{Sealing, Tiers};
@@ -24,8 +25,6 @@ use crate::tier::schema::{Checkpoint, META, RAW_FROM, SegmentEntry, closed_to_ke
 use crate::tier::{JournalKey, Listed, ManifestWriter};
 use crate::time::{Tier, Timestamp};
 
-/// How the name of a file begins that is going to be the new database.
-const NEW_PREFIX: &str = ".rebuild.redb.";
 /// Events folded at once.
 const EVENTS_MAX: usize = 250_000;
 
@@ -71,7 +70,7 @@ impl Store {
         self.remove_unfinished()?;
         let root = self.paths().root();
         let random = random_u128().map_err(|e| io(root, e))?;
-        let temporary = root.join(format!("{NEW_PREFIX}{random:032x}"));
+        let temporary = Unfinished::Rebuilt.path(root, random);
         let new = self.with_database(temporary.clone());
         let filled = new.fill(&old, now, &mut done, progress).and_then(|()| self.swap(&temporary, now));
         if filled.is_err() {

@@ -112,6 +112,12 @@ fn file_name(header: &Header) -> String {
     format!("{}-{recorder:032x}-{sequence:06}.axj", utc_day_name(header.created))
 }
 
+/// Whether the file was going to be a journal.
+pub(crate) fn is_unfinished(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    name.starts_with(b".") && name.ends_with(b".axj.new")
+}
+
 /// What a journal's name says: its identity and the day on which it was made.
 pub(crate) fn parse_file_name(path: &Path) -> Option<(JournalId, Timestamp)> {
     let name = path.file_name()?.to_str()?;

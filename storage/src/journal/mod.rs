@@ -24,6 +24,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use drops::{DropReason, Drops};
+pub(crate) use file::is_unfinished;
 pub use log::{Chore, JournalKind, RecorderOptions};
 pub use pass::{Damage, Gap, Progress};
 pub use reader::{Reader, list};
