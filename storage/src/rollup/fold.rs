@@ -5,7 +5,8 @@
 //!                                                                                   │ merge
 //!                                             open 5m ◄──┘, when it is over: emit, merge into open 1h ─► 1d
 //! ```
-//! Only one bucket a tier and provider is held at a time, so memory does not grow with the input.
+//! Only one bucket a tier and provider is held at a time, and all of them are handed on when they have very
+//! many cells together, so memory does not grow with the input.
 //! A slice is grouped by counting sort over small cell numbers, so a row costs a hash look-up and
 //! its numbers, no tree walk.
 
@@ -18,6 +19,10 @@ use crate::event::CostSource;
 use crate::histogram;
 use crate::row::{Body, CacheRow, NameId, RateRow, RequestRow, Row};
 use crate::time::{Tier, TimeRange, Timestamp, Zone};
+
+/// Request cells of coarse buckets that are held at a time, each of half a kilobyte and more. What comes for a
+/// bucket that was handed on is merged by whoever takes it; traffic of that many names in a day is rare.
+const HELD_CELLS_MAX: usize = 16_384;
 
 /// Up to where the coarse tiers are closed: events before that go into them at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,9 +63,21 @@ pub(crate) fn fold<E>(
     closed_to: &ClosedTo,
     emit: &mut Emit<'_, E>,
 ) -> Result<(), E> {
+    fold_holding(HELD_CELLS_MAX, rows, names, zone, closed_to, emit)
+}
+
+fn fold_holding<E>(
+    held_cells_max: usize,
+    rows: &[Row],
+    names: &StoreIds<'_>,
+    zone: &Zone,
+    closed_to: &ClosedTo,
+    emit: &mut Emit<'_, E>,
+) -> Result<(), E> {
     let mut cells = CellNumbers::default();
     let mut slice = Slice::default();
-    let mut cascades: HashMap<NameId, Cascade, RandomState> = HashMap::default();
+    let mut cascades = Cascades::default();
+    let mut held_cells = 0;
     let mut rest = rows;
     while let Some(first) = rest.first() {
         let minute = Tier::Minute.bucket(first.ts, zone);
@@ -68,10 +85,21 @@ pub(crate) fn fold<E>(
         slice.group(&rest[..length], &mut cells);
         slice.each_provider(&rest[..length], &cells, names, &mut |provider, bucket| {
             let cascade = cascades.entry(provider).or_default();
-            cascade.add(provider, minute, bucket, zone, closed_to, emit)
+            held_cells -= cascade.cells();
+            cascade.add(provider, minute, bucket, zone, closed_to, emit)?;
+            held_cells += cascade.cells();
+            if held_cells > held_cells_max {
+                held_cells = 0;
+                finish_all(std::mem::take(&mut cascades), emit)?;
+            }
+            Ok(())
         })?;
         rest = &rest[length..];
     }
+    finish_all(cascades, emit)
+}
+
+fn finish_all<E>(cascades: Cascades, emit: &mut Emit<'_, E>) -> Result<(), E> {
     let mut left: Vec<_> = cascades.into_iter().collect();
     left.sort_unstable_by_key(|(provider, _)| *provider);
     left.into_iter().try_for_each(|(provider, mut cascade)| cascade.finish(provider, emit))
@@ -358,6 +386,9 @@ pub(super) fn settle(counts: &mut Counts) {
     });
 }
 
+/// By provider.
+type Cascades = HashMap<NameId, Cascade, RandomState>;
+
 /// The open 5m, 1h and 1d bucket of one provider.
 #[derive(Default)]
 struct Cascade {
@@ -413,6 +444,11 @@ impl Cascade {
             self.pour(level + 1, &bucket);
         }
         Ok(())
+    }
+
+    /// Request cells of the open buckets.
+    fn cells(&self) -> usize {
+        self.open.iter().flatten().map(|(_, bucket)| bucket.requests.len()).sum()
     }
 
     fn finish<E>(&mut self, provider: NameId, emit: &mut Emit<'_, E>) -> Result<(), E> {

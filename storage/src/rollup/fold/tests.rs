@@ -136,6 +136,20 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn it_does_not_matter_how_many_cells_are_held(rows in rows(), held in 0..20usize) {
+        let zone = Zone::utc();
+        let all = ClosedTo { five_minutes: Timestamp::MAX, hour: Timestamp::MAX, day: Timestamp::MAX };
+        let mut merged = Rows::new();
+        let Ok(()) = fold_holding::<Infallible>(held, &rows, &names(), &zone, &all, &mut |tier, provider, range, bucket| {
+            merged.entry((tier, provider, range)).or_default().merge(bucket);
+            Ok(())
+        });
+        prop_assert_eq!(merged, folded(&rows, &zone, &all));
+    }
+}
+
 #[test]
 fn more_kinds_of_limit_than_a_bucket_keeps_count_as_other() {
     let rate = |limit_type| Row {
