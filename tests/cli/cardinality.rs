@@ -9,15 +9,18 @@ use crate::world::World;
 const READER_KIB_MAX: i64 = 500 << 10;
 const RECORDER_KIB_MAX: i64 = 64 << 10;
 
-/// An event a user, whose number is also the latency in ms.
+/// An event a user, whose number is also the latency in ms. Each model has one provider.
 fn events(count: u64, models: u64, providers: u64) -> String {
+    events_of(count, models, |n| n % models % providers)
+}
+
+fn events_of(count: u64, models: u64, provider: impl Fn(u64) -> u64) -> String {
     let mut text = String::new();
     for n in 0..count {
-        let (ts, model) = (1_763_319_000_000 + n, n % models);
+        let (ts, model, provider) = (1_763_319_000_000 + n, n % models, provider(n));
         writeln!(
             text,
-            r#"{{"ts":{ts},"provider":"p{}","model":"m{model}","user":"user-{n}","latency_ms":{n},"cost_usd":0.000001}}"#,
-            model % providers
+            r#"{{"ts":{ts},"provider":"p{provider}","model":"m{model}","user":"user-{n}","latency_ms":{n},"cost_usd":0.000001}}"#,
         )
         .unwrap();
     }
@@ -79,5 +82,17 @@ fn memory_does_not_grow_with_the_number_of_names() {
     for args in [&["monitor", "status"][..], &["monitor", "status", "--verbose", "--json"], &["monitor", "costs"]] {
         let (code, kib) = measured(&world, args, None);
         assert!(code == 0 && kib < READER_KIB_MAX, "{args:?}: exit {code}, {kib} KiB");
+    }
+}
+
+/// Every model at many providers: more pairs of names than an answer could hold a number of each day of.
+#[test]
+fn costs_of_very_many_models_and_providers_are_told() {
+    let world = World::new();
+    let text = events_of(80_000, 10_000, |n| (n + n / 10_000 * 37) % 1000);
+    assert_eq!(world.feed("import ndjson - --quiet", text.as_bytes()).code, Some(0));
+    for by in ["", "--by user", "--by provider"] {
+        let done = world.run(&format!("costs --json --top 5 {by}"));
+        assert_eq!((done.code, done.json()["total_usd"].as_f64()), (Some(0), Some(0.08)), "{by}");
     }
 }

@@ -73,8 +73,10 @@ pub struct More {
 /// The plans of a costs screen, or the series that answer them: all of one view of the store.
 #[derive(Clone, Debug)]
 pub struct CostsSeries<T> {
-    /// The window by provider and model, in steps.
+    /// The window by provider and model; in steps where rows are by time.
     pub main: T,
+    /// The window in steps, of all calls: a step for each pair of names would be more than anybody can draw.
+    pub trend: T,
     /// What caches saved in the window.
     pub saved: T,
     /// What advice rests on: complete days, which another view of the store does not change. It is in no list, as it may
@@ -91,7 +93,12 @@ pub struct CostsSeries<T> {
 impl<T> CostsSeries<T> {
     /// All of them but for the usage in one list; [`Self::from_list`] takes it apart again.
     pub fn into_list(self) -> Vec<T> {
-        [self.main, self.saved].into_iter().chain(self.split).chain(self.before).chain(self.histories).collect()
+        [self.main, self.trend, self.saved]
+            .into_iter()
+            .chain(self.split)
+            .chain(self.before)
+            .chain(self.histories)
+            .collect()
     }
 
     /// The answers to a list of plans, in their order.
@@ -101,11 +108,11 @@ impl<T> CostsSeries<T> {
     {
         let mut list = list.into_iter();
         let mut next = || list.next().unwrap_or_default();
-        let (main, saved) = (next(), next());
+        let (main, trend, saved) = (next(), next(), next());
         let split = plans.split.as_ref().map(|_| next());
         let before = plans.before.as_ref().map(|_| next());
         let histories = plans.histories.iter().map(|_| next()).collect();
-        Self { main, saved, usage: T::default(), split, before, histories }
+        Self { main, trend, saved, usage: T::default(), split, before, histories }
     }
 }
 
@@ -121,9 +128,10 @@ impl CostsQuestion<'_> {
     pub fn plans(&self) -> CostsSeries<Plan> {
         let labels = By::labels(&self.by);
         let others = labels.iter().any(|l| !MAIN.contains(l));
-        // The widest step that both the rows and the drawing are made of.
-        let step = By::span(&self.by).filter(|_| !others).map_or(self.trend_step(), costs::Span::step);
-        let main = costs::breakdown::plan(self.range, &MAIN, Some(step), &self.calendar);
+        let step = By::span(&self.by).filter(|_| !others).map(costs::Span::step);
+        let main = costs::breakdown::plan(self.range, &MAIN, step, &self.calendar);
+        let trend_step = step.unwrap_or_else(|| self.trend_step());
+        let trend = costs::breakdown::plan(self.range, &[], Some(trend_step), &self.calendar);
         let split = others.then(|| {
             let step = By::span(&self.by).map(costs::Span::step);
             costs::breakdown::plan(self.range, &labels, step, &self.calendar)
@@ -138,7 +146,7 @@ impl CostsQuestion<'_> {
             ..Plan::new(self.range, self.calendar.zone().clone())
         };
         let usage = advice::plan(self.now, &self.calendar);
-        CostsSeries { main, saved, usage, split, before, histories: self.histories().0.plans().to_vec() }
+        CostsSeries { main, trend, saved, usage, split, before, histories: self.histories().0.plans().to_vec() }
     }
 
     /// What is asked for projections, and where each budget's is.
@@ -178,7 +186,7 @@ impl CostsQuestion<'_> {
         let in_a_year = calendar.midnight(calendar.date(self.now).saturating_add(365.days()));
         let year = outlook(days, TimeRange::new(self.now, in_a_year), Width::Day);
         let mut warnings: Vec<Warning> = Vec::new();
-        let all = [main, &series.saved, &series.usage].into_iter().chain(&series.histories);
+        let all = [main, &series.trend, &series.saved, &series.usage].into_iter().chain(&series.histories);
         let mut missing: Vec<&String> = all.flat_map(|s| &s.missing).collect();
         missing.sort_unstable();
         missing.dedup();
@@ -193,8 +201,8 @@ impl CostsQuestion<'_> {
             so_far: self.range_text.as_deref() == Some("month"),
             unpriced_models: unpriced(main),
             sections,
-            trend: trend(main),
-            by_hour: main.steps.first().is_some_and(|s| s.range.millis() <= HOUR_MS),
+            trend: trend(&series.trend),
+            by_hour: series.trend.steps.first().is_some_and(|s| s.range.millis() <= HOUR_MS),
             week: week(&costs::outlook::complete_days(days, self.now)),
             saved: (series.saved.all.counts.hits > 0).then(|| saved.into()),
             held: self.more.projection.then(|| month.held()),
@@ -331,13 +339,10 @@ fn unpriced(main: &Series) -> Vec<UnpricedView> {
     list
 }
 
-/// Cost by step over all groups.
-fn trend(main: &Series) -> Vec<(Timestamp, Money)> {
-    let sum = |i: usize| {
-        let parts = main.groups.iter().filter_map(|g| g.points.get(i)).map(|p| costs::breakdown::cost(p).0);
-        Money(parts.fold(0, i128::saturating_add))
-    };
-    main.steps.iter().enumerate().map(|(i, step)| (step.range.start, sum(i))).collect()
+/// Cost by step.
+fn trend(series: &Series) -> Vec<(Timestamp, Money)> {
+    let points = series.groups.iter().flat_map(|all| &all.points);
+    series.steps.iter().zip(points).map(|(step, point)| (step.range.start, costs::breakdown::cost(point))).collect()
 }
 
 /// The last 7 complete days, and the 7 before them where they are known.
