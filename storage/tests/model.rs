@@ -218,7 +218,7 @@ impl<'t> World<'t> {
 
 #[test]
 fn a_store_answers_as_a_list_of_events_would() {
-    let cases = std::env::var("AX_MODEL_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(200);
+    let cases = std::env::var("AX_MODEL_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(1_000);
     let config =
         ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 500, ..ProptestConfig::default() };
     let tally = Tally::default();

@@ -281,6 +281,9 @@ pub(crate) enum Kept {
     Some(u64),
 }
 
+/// The first states that are drawn of a cut: nothing or all of the contents, and of the changes.
+pub(crate) const EXTREMES: u64 = 4;
+
 /// Draws what survives.
 pub(crate) struct Luck {
     random: Random,
