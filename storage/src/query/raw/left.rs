@@ -104,20 +104,15 @@ impl Left {
 
     /// Takes out rows whose number is not the place of a bit that is set.
     pub(super) fn retain_bits(&mut self, numbers: &[u32; GROUP_ROWS], bits: u64) {
-        self.len = keep_bits_of_words(&mut self.masks, numbers, bits) as usize;
+        self.len = keep_bits(&mut self.masks, numbers, bits) as usize;
     }
 
     /// Takes out rows whose id does not pass.
     pub(super) fn retain_listed(&mut self, ids: &[u64; GROUP_ROWS], listed: &Listed) {
-        self.len = match listed {
-            Listed::Few(bits) => keep_bits(&mut self.masks, ids, *bits) as usize,
-            Listed::Many(list) => {
-                for (mask, &id) in self.masks.iter_mut().zip(ids) {
-                    *mask &= mask_of(list.get(id as usize).is_some_and(|passes| *passes));
-                }
-                count(&self.masks) as usize
-            }
-        };
+        for (mask, &id) in self.masks.iter_mut().zip(ids) {
+            *mask &= mask_of(listed.get(id).unwrap_or(false));
+        }
+        self.len = count(&self.masks) as usize;
     }
 
     /// How many of the rows that are in have this value.
@@ -145,12 +140,17 @@ impl Listed {
         Self::Few(list.iter().rev().fold(0, |bits, &passes| bits << 1 | u64::from(passes)))
     }
 
+    /// Whether an id passes; `None` when there is none like it.
+    fn get(&self, id: u64) -> Option<bool> {
+        match self {
+            Self::Few(bits) => (id < 64).then(|| bits >> id & 1 == 1),
+            Self::Many(list) => list.get(id as usize).copied(),
+        }
+    }
+
     /// Whether some id from `first` to `last` passes; ids that do not exist do.
     pub(super) fn any(&self, first: u64, last: u64) -> bool {
-        (first..=last).any(|id| match self {
-            Self::Few(bits) => id >= 64 || bits >> id & 1 == 1,
-            Self::Many(list) => list.get(id as usize).is_none_or(|passes| *passes),
-        })
+        (first..=last).any(|id| self.get(id).unwrap_or(true))
     }
 }
 
@@ -190,21 +190,10 @@ wide! {
 }
 
 wide! {
-    fn keep_bits_of_words(masks: &mut [u64; GROUP_ROWS], words: &[u32; GROUP_ROWS], bits: u64) -> u64 {
+    fn keep_bits(masks: &mut [u64; GROUP_ROWS], words: &[u32; GROUP_ROWS], bits: u64) -> u64 {
         let mut kept = 0_u64;
         for (mask, &word) in masks.iter_mut().zip(words) {
             *mask &= (bits >> (word & 63) & 1).wrapping_neg() & mask_of(word < 64);
-            kept = kept.wrapping_sub(*mask);
-        }
-        kept
-    }
-}
-
-wide! {
-    fn keep_bits(masks: &mut [u64; GROUP_ROWS], ids: &[u64; GROUP_ROWS], bits: u64) -> u64 {
-        let mut kept = 0_u64;
-        for (mask, &id) in masks.iter_mut().zip(ids) {
-            *mask &= (bits >> (id & 63) & 1).wrapping_neg() & mask_of(id < 64);
             kept = kept.wrapping_sub(*mask);
         }
         kept
