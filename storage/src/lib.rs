@@ -20,6 +20,7 @@ pub mod rollup;
 pub mod row;
 pub mod store;
 pub mod table;
+mod threads;
 pub mod tier;
 pub mod time;
 pub mod verify;

@@ -12,6 +12,7 @@
 
 use super::QueryError;
 use crate::histogram::{Accumulator, Histogram, Kept, Malformed, Walker, index_of, midpoint, rank};
+use crate::threads;
 
 /// Cells with an array of their own, in an answer without steps.
 const DENSE_CELLS: u32 = 32;
@@ -280,24 +281,15 @@ fn points_of(
         };
         groups.map(|group| (0..steps).map(|step| point(group, step)).collect()).collect()
     };
-    let several = std::thread::available_parallelism().is_ok_and(|n| n.get() > 1);
     let middle = match all.parts.get(all.parts.len() / 2) {
-        Some((cell, _)) if several && all.parts.len() >= SHARED_PARTS_MIN => *cell as usize / steps,
-        _ => groups,
+        Some((cell, _)) if all.parts.len() >= SHARED_PARTS_MIN => *cell as usize / steps,
+        _ => return work(all, 0..groups),
     };
     let first = all.split_before((middle * steps) as u32);
-    std::thread::scope(|scope| {
-        let later = || work(all.again(), middle..groups);
-        let helper = std::thread::Builder::new();
-        let helper = if middle < groups { helper.spawn_scoped(scope, later).ok() } else { None };
-        let mut points = work(first, 0..middle)?;
-        points.extend(match helper.map(std::thread::ScopedJoinHandle::join) {
-            Some(Ok(done)) => done?,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => work(all.again(), middle..groups)?,
-        });
-        Ok(points)
-    })
+    let (first, later) = threads::join(|| work(first, 0..middle), || work(all.again(), middle..groups));
+    let mut points = first?;
+    points.extend(later?);
+    Ok(points)
 }
 
 /// Orders single values by cell; within a cell they are in no order.

@@ -10,6 +10,7 @@ use super::left::Left;
 use super::within;
 use crate::bucket::{Measure, Stat};
 use crate::raw::{self, ABSENT, BlockReader, Column, ColumnSet, GROUP_ROWS, Scratch, Segment};
+use crate::threads;
 use crate::time::{TimeRange, Timestamp};
 
 /// Fewer rows are done before another thread is awake.
@@ -68,7 +69,7 @@ pub(super) fn run(tasks: &[Task<'_>], wants: &Wants, ranges: &[TimeRange]) -> Ve
     let rows = |&(task, block): &(usize, usize)| tasks[task].segment.blocks()[block].rows;
     let all: usize = blocks.iter().map(rows).sum();
     let work = |blocks: &[(usize, usize)]| add_blocks(tasks, blocks, wants, ranges);
-    if all < SHARED_ROWS_MIN || !std::thread::available_parallelism().is_ok_and(|n| n.get() > 1) {
+    if all < SHARED_ROWS_MIN {
         return work(&blocks);
     }
     let mut before = 0;
@@ -76,17 +77,10 @@ pub(super) fn run(tasks: &[Task<'_>], wants: &Wants, ranges: &[TimeRange]) -> Ve
         before += rows(block);
         before <= all / 2
     });
-    let (mine, others) = blocks.split_at(half.count());
-    std::thread::scope(|scope| {
-        let helper = std::thread::Builder::new().spawn_scoped(scope, || work(others));
-        let mut sums = work(mine);
-        match helper.map(std::thread::ScopedJoinHandle::join) {
-            Ok(Ok(theirs)) => sums.extend(theirs),
-            Ok(Err(panic)) => std::panic::resume_unwind(panic),
-            Err(_) => sums.extend(work(others)),
-        }
-        sums
-    })
+    let (first, second) = blocks.split_at(half.count());
+    let (mut sums, others) = threads::join(|| work(first), || work(second));
+    sums.extend(others);
+    sums
 }
 
 fn add_blocks(tasks: &[Task<'_>], blocks: &[(usize, usize)], wants: &Wants, ranges: &[TimeRange]) -> Vec<Sums> {
