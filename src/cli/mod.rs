@@ -6,6 +6,7 @@ mod channels;
 mod commands;
 mod config;
 mod context;
+mod heap;
 mod interrupt;
 mod panic;
 mod prices;
@@ -30,6 +31,7 @@ use context::Context;
 
 /// Runs the process: the whole program but for `main` itself.
 pub fn main() -> ExitCode {
+    heap::lie_in_large_pages();
     panic::install();
     ax_storage::fs::outlive_file_size_limit();
     let args: Vec<OsString> = std::env::args_os().collect();
