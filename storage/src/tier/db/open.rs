@@ -17,6 +17,9 @@ use crate::tier::overlay::Unwritten;
 
 /// The default of 1 GiB would make any command as big as the store.
 pub(super) const CACHE_BYTES: usize = 24 << 20;
+/// A question reads most pages once. Keeping them would take fresh memory for each, which costs more
+/// than to read again, from memory of the system, the few that it needs twice.
+const READ_CACHE_BYTES: usize = 1 << 20;
 /// How long somebody else's transaction is waited for.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
 
@@ -80,7 +83,9 @@ impl Db {
     }
 
     fn open_file_read_only(&self, pages: &Arc<Pages>) -> Result<ReadOnlyDatabase, DatabaseError> {
-        builder().open_read_only_with_backend(Checked::over(fs::open_read(&self.path)?, pages)?)
+        let mut builder = builder();
+        builder.set_cache_size(READ_CACHE_BYTES);
+        builder.open_read_only_with_backend(Checked::over(fs::open_read(&self.path)?, pages)?)
     }
 
     /// What a repair would make of the file, without writing to it.
