@@ -3,7 +3,8 @@
 //! In the bytes of a histogram most tokens are one byte: a gap and the count 1, whose lowest and
 //! highest bits are 0, or the count of one bucket of a run. Eight such bytes are looked at as one
 //! word, and where neither the rank nor a bucket that somebody waits for lies among them, the sum of
-//! their gaps (or counts) is all that is needed.
+//! their gaps (or counts) is all that is needed. Nearly all others have two bytes (a gap and a small
+//! count, or a wide gap and the count 1): one of them after the single bytes of a word goes with them.
 
 use super::codec::{HEAVY, RUN, count_after, run_span, seek};
 use super::varint::Input;
@@ -75,7 +76,7 @@ impl<'a> Seeker<'a> {
                     return Ok(None);
                 }
             }
-            self.pass_singles(rank, limit);
+            self.pass_short(rank, limit);
             if self.input.is_empty() {
                 let greatest = self.greatest.take_if(|greatest| *greatest < before);
                 self.seen = self.seen.saturating_add(u64::from(greatest.is_some()));
@@ -102,23 +103,30 @@ impl<'a> Seeker<'a> {
         }
     }
 
-    /// Passes over entries of one value each, as long as neither `rank` nor `limit` lies among them.
+    /// Passes over entries of one or two bytes each, as long as neither `rank` nor `limit` lies among them.
     #[inline]
-    fn pass_singles(&mut self, rank: u64, limit: u64) {
+    fn pass_short(&mut self, rank: u64, limit: u64) {
         while let Some(word) = self.input.word() {
             let others = word & NOT_SINGLE;
-            let (singles, word) = if others == 0 {
+            let (singles, before_them) = if others == 0 {
                 (8, word)
             } else {
                 let singles = others.trailing_zeros() / 8;
                 (singles, word & !(u64::MAX << (8 * singles)))
             };
-            let next = self.next + sum_of_bytes(word >> 1) + u64::from(singles);
-            if singles == 0 || self.seen.saturating_add(singles.into()) >= rank || next > limit {
+            let next = self.next + sum_of_bytes(before_them >> 1) + u64::from(singles);
+            let seen = self.seen.saturating_add(singles.into());
+            let (buckets, values) = if singles < 7 { pair(word >> (8 * singles)) } else { (0, 0) };
+            let (next_with, seen_with) = (next + buckets, seen.saturating_add(values));
+            if values > 0 && seen_with < rank && next_with <= limit {
+                self.input.pass(singles as usize + 2);
+                (self.next, self.seen) = (next_with, seen_with);
+            } else if singles > 0 && seen < rank && next <= limit {
+                self.input.pass(singles as usize);
+                (self.next, self.seen) = (next, seen);
+            } else {
                 return;
             }
-            self.input.pass(singles as usize);
-            (self.next, self.seen) = (next, self.seen + u64::from(singles));
         }
     }
 
@@ -146,6 +154,22 @@ impl<'a> Seeker<'a> {
             }
         }
         Ok(None)
+    }
+}
+
+/// Buckets and values of the entry whose two bytes are the lowest of `word`; no values where they are
+/// another kind of token.
+#[inline]
+const fn pair(word: u64) -> (u64, u64) {
+    let (low, high) = (word & 0xFF, word >> 8 & 0xFF);
+    if high >= 0x80 {
+        (0, 0)
+    } else if low & (0x80 | RUN) == HEAVY {
+        ((low >> 2) + 1, high + 2)
+    } else if low & 0x81 == 0x80 {
+        (((low & 0x7F | high << 7) >> 1) + 1, 1)
+    } else {
+        (0, 0)
     }
 }
 

@@ -10,14 +10,15 @@
 //! [`Distributions::count_totals_apart`]), else from pouring all of their cells into one array, used
 //! over and over.
 
+mod finish;
+
 use super::QueryError;
-use crate::histogram::{Accumulator, Histogram, Kept, Malformed, Walker, index_of, midpoint, rank};
-use crate::threads;
+use crate::histogram::{Accumulator, Histogram, Kept, Malformed, index_of};
+use finish::{Content, Gathered, Question};
 
 /// Cells with an array of their own, in an answer without steps.
 const DENSE_CELLS: u32 = 32;
-/// Histograms walked side by side; more are added up.
-const WALKED_MAX: usize = 4;
+
 /// How much is gathered.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
@@ -35,10 +36,6 @@ struct Limits {
 const LIMITS: Limits = Limits { singles: 1 << 22, parts: 1 << 18, bytes: 1 << 28, merged: 1 << 24 };
 /// Merging pays when a cell has at least so many histograms.
 const MERGED_MIN: usize = 8;
-/// Fewer histograms are walked before another thread is awake.
-const SHARED_PARTS_MIN: usize = if cfg!(test) { 2 } else { 1000 };
-/// So few values of a cell are sorted: an array would have to be cleared.
-const SORTED_MAX: usize = 64;
 
 /// Values of all cells of an answer. Cell numbers are `group * steps + step`.
 #[derive(Debug)]
@@ -209,87 +206,31 @@ impl Distributions {
         cells: &dyn Bounds,
     ) -> Result<Quantiles, QueryError> {
         self.check()?;
-        self.finish(ppm, above, values, cells).map_err(|m| QueryError::Damaged {
+        let (groups, steps) = cells.shape();
+        let mut totals = self.totals.take().map(|totals| totals.of_groups);
+        self.order(groups * steps);
+        if let Some(totals) = &mut totals {
+            totals.order(groups);
+        }
+        let gathered = Gathered { cells: self.content(), totals: totals.as_ref().map(|totals| totals.content()) };
+        let question = Question { ppm, above, values, stepped: self.stepped, dense: &self.dense, bounds: cells };
+        question.answer(gathered).map_err(|m| QueryError::Damaged {
             file: "monitor.redb".into(),
             offset: "a histogram".into(),
             what: m.to_string(),
         })
     }
 
-    fn finish(&mut self, ppm: &[u32], above: &[u64], values: bool, cells: &dyn Bounds) -> Result<Quantiles, Malformed> {
-        let (groups, steps) = cells.shape();
-        let totals = self.totals.take();
-        let mut out = match totals {
-            Some(mut totals) => totals.of_groups.finish(ppm, above, false, &OneStep(cells))?,
-            None => Quantiles::default(),
-        };
-        let apart = !out.groups.is_empty();
+    /// Brings everything into the order of cells.
+    fn order(&mut self, cells: usize) {
         self.parts.sort_unstable_by_key(|&(cell, _)| cell);
-        let singles = by_cell(std::mem::take(&mut self.singles), groups * steps);
-        let rest = Content { bytes: &self.bytes, parts: &self.parts, merged: &self.merged, singles: &singles };
-        if apart {
-            for (group, points) in out.groups.iter_mut().zip(points_of(rest, groups, steps, ppm, cells)?) {
-                group.1 = points;
-            }
-            return Ok(out);
-        }
-        let (mut all, mut group_sum, mut work) = (Accumulator::default(), Accumulator::default(), Work::default());
-        let mut rest = rest;
-        for group in 0..groups {
-            group_sum.clear();
-            let mut points = Vec::with_capacity(if self.stepped { steps } else { 0 });
-            let mut counts = Vec::new();
-            for step in 0..steps {
-                let mine = rest.split_off((group * steps + step) as u32);
-                if self.stepped {
-                    points.push(work.cell(&mine, ppm, cells.cell_bounds(group, step))?);
-                }
-                if values {
-                    counts.push(work.counts(&mine)?);
-                }
-                mine.pour(&mut group_sum)?;
-            }
-            let sum = match self.dense.get(group) {
-                Some(dense) if !self.stepped => dense,
-                _ => &group_sum,
-            };
-            let (min, max) = cells.group_bounds(group);
-            out.groups.push((quantiles_of(sum, ppm, min, max), points));
-            out.values.push(counts);
-            out.above.push(above.iter().map(|bound| sum.count_above(*bound)).collect());
-            all.add_all(sum)?;
-        }
-        let (min, max) = cells.all_bounds();
-        out.all = quantiles_of(&all, ppm, min, max);
-        Ok(out)
+        self.singles = by_cell(std::mem::take(&mut self.singles), cells);
     }
-}
 
-/// Quantiles of all cells, by group and step; with many histograms the later groups on another thread.
-fn points_of(
-    mut all: Content<'_>,
-    groups: usize,
-    steps: usize,
-    ppm: &[u32],
-    cells: &dyn Bounds,
-) -> Result<Vec<Vec<Answer>>, Malformed> {
-    let work = |mut rest: Content<'_>, groups: std::ops::Range<usize>| -> Result<Vec<Vec<Answer>>, Malformed> {
-        let mut work = Work::default();
-        let mut point = |group: usize, step: usize| {
-            let mine = rest.split_off((group * steps + step) as u32);
-            work.cell(&mine, ppm, cells.cell_bounds(group, step))
-        };
-        groups.map(|group| (0..steps).map(|step| point(group, step)).collect()).collect()
-    };
-    let middle = match all.parts.get(all.parts.len() / 2) {
-        Some((cell, _)) if all.parts.len() >= SHARED_PARTS_MIN => *cell as usize / steps,
-        _ => return work(all, 0..groups),
-    };
-    let first = all.split_before((middle * steps) as u32);
-    let (first, later) = threads::join(|| work(first, 0..middle), || work(all.again(), middle..groups));
-    let mut points = first?;
-    points.extend(later?);
-    Ok(points)
+    /// What was gathered, once it is in order.
+    fn content(&self) -> Content<'_> {
+        Content { bytes: &self.bytes, parts: &self.parts, merged: &self.merged, singles: &self.singles }
+    }
 }
 
 /// Orders single values by cell; within a cell they are in no order.
@@ -312,115 +253,6 @@ fn by_cell(mut singles: Vec<u64>, cells: usize) -> Vec<u64> {
     ordered
 }
 
-/// What was gathered of cells, all in the order of their numbers.
-struct Content<'d> {
-    bytes: &'d [u8],
-    parts: &'d [(u32, Kept)],
-    merged: &'d [(u64, u64)],
-    singles: &'d [u64],
-}
-
-impl Content<'_> {
-    /// Takes out what belongs to `cell`, the first that has anything.
-    fn split_off(&mut self, cell: u32) -> Self {
-        let (parts, other_parts) = self.parts.split_at(count_front(self.parts, |&(c, _)| c == cell));
-        let is_mine = |key: u64| key >> 32 == u64::from(cell);
-        let (merged, other_merged) = self.merged.split_at(count_front(self.merged, |&(key, _)| is_mine(key)));
-        let (singles, other_singles) = self.singles.split_at(count_front(self.singles, |&key| is_mine(key)));
-        (self.parts, self.merged, self.singles) = (other_parts, other_merged, other_singles);
-        Self { bytes: self.bytes, parts, merged, singles }
-    }
-
-    /// Takes out what belongs to cells before `cell`.
-    fn split_before(&mut self, cell: u32) -> Self {
-        let (parts, other_parts) = self.parts.split_at(self.parts.partition_point(|&(c, _)| c < cell));
-        let is_mine = |key: u64| key >> 32 < u64::from(cell);
-        let (merged, other_merged) = self.merged.split_at(self.merged.partition_point(|&(key, _)| is_mine(key)));
-        let (singles, other_singles) = self.singles.split_at(self.singles.partition_point(|&key| is_mine(key)));
-        (self.parts, self.merged, self.singles) = (other_parts, other_merged, other_singles);
-        Self { bytes: self.bytes, parts, merged, singles }
-    }
-
-    const fn again(&self) -> Self {
-        Self { bytes: self.bytes, parts: self.parts, merged: self.merged, singles: self.singles }
-    }
-
-    fn pour(&self, sum: &mut Accumulator) -> Result<(), Malformed> {
-        self.parts.iter().try_for_each(|(_, kept)| kept.get(self.bytes).pour(sum))?;
-        self.merged.iter().try_for_each(|&(key, count)| sum.add(key as u32, count))?;
-        self.singles.iter().try_for_each(|&key| sum.add(key as u32, 1))
-    }
-}
-
-/// How many items at the front fulfil `is`.
-fn count_front<T>(items: &[T], is: impl Fn(&T) -> bool) -> usize {
-    items.iter().take_while(|item| is(item)).count()
-}
-
-/// Work space for one cell after the other.
-#[derive(Default)]
-struct Work {
-    walker: Walker,
-    sum: Accumulator,
-    sorted: Vec<(u32, u64)>,
-}
-
-impl Work {
-    /// Quantiles of a cell.
-    fn cell(&mut self, mine: &Content<'_>, ppm: &[u32], (min, max): (u64, u64)) -> Result<Answer, Malformed> {
-        let mut answer = Vec::new();
-        let values = mine.merged.len() + mine.singles.len();
-        if values == 0 && mine.parts.len() <= WALKED_MAX {
-            let mut histograms = [Histogram::EMPTY; WALKED_MAX];
-            histograms.iter_mut().zip(mine.parts).for_each(|(to, (_, kept))| *to = kept.get(mine.bytes));
-            self.walker.quantiles(&histograms[..mine.parts.len()], ppm, min, max, &mut answer)?;
-        } else if mine.parts.is_empty() && values <= SORTED_MAX {
-            self.sorted.clear();
-            self.sorted.extend(mine.merged.iter().map(|&(key, count)| (key as u32, count)));
-            self.sorted.extend(mine.singles.iter().map(|&key| (key as u32, 1)));
-            self.sorted.sort_unstable_by_key(|&(index, _)| index);
-            quantiles_of_sorted(&self.sorted, ppm, min, max, &mut answer);
-        } else {
-            self.sum.clear();
-            mine.pour(&mut self.sum)?;
-            answer = quantiles_of(&self.sum, ppm, min, max);
-        }
-        Ok(answer)
-    }
-}
-
-impl Work {
-    /// How many values of a cell lie in which bucket.
-    fn counts(&mut self, mine: &Content<'_>) -> Result<Vec<(u32, u64)>, Malformed> {
-        if mine.parts.is_empty() && mine.merged.is_empty() && mine.singles.is_empty() {
-            return Ok(Vec::new());
-        }
-        self.sum.clear();
-        mine.pour(&mut self.sum)?;
-        Ok(self.sum.iter().collect())
-    }
-}
-
-/// Quantiles of counts in order of index.
-fn quantiles_of_sorted(counts: &[(u32, u64)], ppm: &[u32], min: u64, max: u64, answer: &mut Answer) {
-    let total = counts.iter().map(|&(_, count)| count).sum();
-    answer.extend(ppm.iter().map(|&ppm| {
-        let wanted = rank(total, ppm);
-        let mut seen = 0;
-        let found = counts.iter().find(|&&(_, count)| {
-            seen += count;
-            seen >= wanted
-        });
-        found.map(|&(index, _)| midpoint(index).min(max).max(min))
-    }));
-}
-
-fn quantiles_of(sum: &Accumulator, ppm: &[u32], min: u64, max: u64) -> Vec<Option<u64>> {
-    let mut answer = vec![None; ppm.len()];
-    sum.quantiles(ppm, min, max, &mut answer);
-    answer
-}
-
 /// Least and greatest values, to which quantiles are clamped.
 pub(crate) trait Bounds: Sync {
     /// Groups and steps (at least one).
@@ -430,29 +262,11 @@ pub(crate) trait Bounds: Sync {
     fn all_bounds(&self) -> (u64, u64);
 }
 
-/// Bounds of groups as if there were no steps.
-struct OneStep<'b>(&'b dyn Bounds);
-
-impl Bounds for OneStep<'_> {
-    fn shape(&self) -> (usize, usize) {
-        (self.0.shape().0, 1)
-    }
-
-    fn cell_bounds(&self, group: usize, _: usize) -> (u64, u64) {
-        self.group_bounds(group)
-    }
-
-    fn group_bounds(&self, group: usize) -> (u64, u64) {
-        self.0.group_bounds(group)
-    }
-
-    fn all_bounds(&self) -> (u64, u64) {
-        self.0.all_bounds()
-    }
-}
-
 /// One value a quantile, in the order of the plan.
 pub(crate) type Answer = Vec<Option<u64>>;
+
+/// How many values lie in which bucket, by its index.
+pub(crate) type ValueCounts = Vec<(u32, u64)>;
 
 /// What came of it.
 #[derive(Debug, Default)]
@@ -462,9 +276,8 @@ pub(crate) struct Quantiles {
     /// Of each group: values above each bound.
     pub(crate) above: Vec<Vec<u64>>,
     /// Of each group by step: values by bucket, where asked for.
-    pub(crate) values: Vec<Vec<Vec<(u32, u64)>>>,
+    pub(crate) values: Vec<Vec<ValueCounts>>,
     pub(crate) all: Answer,
 }
-
 #[cfg(test)]
 mod tests;
