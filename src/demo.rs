@@ -118,7 +118,7 @@ impl Traffic {
         let local = t.millis().saturating_add_signed(self.clock_ms);
         let hour = (local % DAY_MS) as f64 / HOUR as f64;
         // A hump from 8 to 20 o'clock around 14:00, over a base load.
-        let day = (std::f64::consts::PI * (hour - 8.0) / 12.0).sin().max(0.0);
+        let day = libm::sin(std::f64::consts::PI * (hour - 8.0) / 12.0).max(0.0);
         // 1970-01-01 was a Thursday.
         let weekend = matches!((local / DAY_MS + 3) % 7, 5 | 6);
         let growth = 0.85 + 0.3 * t.since(self.start) as f64 / self.now.since(self.start).max(1) as f64;
@@ -250,8 +250,8 @@ impl Traffic {
 
     fn log_normal(&mut self, median: f64, sigma: f64) -> f64 {
         // Box and Muller; 1 - u keeps the logarithm away from 0.
-        let radius = (-2.0 * (1.0 - self.random.f64()).ln()).sqrt();
-        median * (sigma * radius * (std::f64::consts::TAU * self.random.f64()).cos()).exp()
+        let radius = (-2.0 * libm::log(1.0 - self.random.f64())).sqrt();
+        median * libm::exp(sigma * radius * libm::cos(std::f64::consts::TAU * self.random.f64()))
     }
 
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand")]
@@ -276,7 +276,7 @@ impl Iterator for Traffic {
         // A call adds up to three rows.
         while batch.rows.len() + 3 <= BATCH_ROWS {
             let rate = self.rate(Timestamp::from_millis(self.at_ms as u64));
-            self.at_ms += -(1.0 - self.random.f64()).ln() * HOUR as f64 / rate;
+            self.at_ms += -libm::log(1.0 - self.random.f64()) * HOUR as f64 / rate;
             if self.at_ms >= end {
                 self.at_ms = end;
                 break;

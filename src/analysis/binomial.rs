@@ -117,14 +117,14 @@ fn likelihood(hits: u64, trials: u64, share: f64) -> f64 {
         return if k == n * share { 1.0 } else { 0.0 };
     }
     if hits == 0 {
-        return (n * (-share).ln_1p()).exp();
+        return libm::exp(n * libm::log1p(-share));
     }
     if hits == trials {
-        return (n * share.ln()).exp();
+        return libm::exp(n * libm::log(share));
     }
     let correction = stirling_rest(trials) - stirling_rest(hits) - stirling_rest(trials - hits);
     let distance = deviance(k, n * share) + deviance(rest, n * (1.0 - share));
-    (correction - distance).exp() * (n / (2.0 * PI * k * rest)).sqrt()
+    libm::exp(correction - distance) * (n / (2.0 * PI * k * rest)).sqrt()
 }
 
 /// ln n! less Stirling's formula for it.
@@ -132,7 +132,7 @@ fn stirling_rest(n: u64) -> f64 {
     let x = n as f64;
     if n < 16 {
         let factorial: f64 = (1..=n).map(|i| i as f64).product();
-        return factorial.ln() - (0.5 * (2.0 * PI * x).ln() + x * x.ln() - x);
+        return libm::log(factorial) - (0.5 * libm::log(2.0 * PI * x) + x * libm::log(x) - x);
     }
     let square = x * x;
     (1.0 / 12.0 - (1.0 / 360.0 - (1.0 / 1260.0 - (1.0 / 1680.0 - 1.0 / 1188.0 / square) / square) / square) / square)
@@ -143,7 +143,7 @@ fn stirling_rest(n: u64) -> f64 {
 fn deviance(x: f64, mean: f64) -> f64 {
     let v = (x - mean) / (x + mean);
     if v.abs() > 0.1 {
-        return x * (x / mean).ln() + mean - x;
+        return x * libm::log(x / mean) + mean - x;
     }
     // ln(x / mean) = 2 atanh v, as a series.
     let (mut sum, mut power, mut odd) = (v * (x - mean), 2.0 * x * v, 1.0);

@@ -136,7 +136,7 @@ impl Fitted {
         let c = constants(self.step);
         let m = self.step.cycle() as f64;
         let short_history = (1.0 + 2.0 * m / self.history as f64).sqrt();
-        let drift = c.drift * (steps / m).powf(c.drift_power) * short_history * sum;
+        let drift = c.drift * libm::pow(steps / m, c.drift_power) * short_history * sum;
         let deviation = (self.noise * self.noise * variance + drift * drift).sqrt();
         let bounds = Bounds { low: (sum + spread.low * deviation).max(0.0), high: sum + spread.high * deviation };
         Estimate { estimate: sum, bounds: Some(bounds) }
@@ -200,7 +200,7 @@ impl Smooth {
         let mut best = (f64::INFINITY, Self { alpha: ALPHA_USUAL, level: start, errors: Vec::new() });
         for alpha in ALPHAS {
             let run = Self::run(z, start, alpha);
-            let loss = run.loss() * (1.0 + doubt * (alpha / ALPHA_USUAL).ln().abs() / 2.0);
+            let loss = run.loss() * (1.0 + doubt * libm::log(alpha / ALPHA_USUAL).abs() / 2.0);
             if loss < best.0 {
                 best = (loss, run);
             }

@@ -66,7 +66,7 @@ fn nice(value: f64, unit: &ValueUnit) -> f64 {
     if *unit == ValueUnit::Of(Unit::Count) && value <= 1.0 {
         return 1.0;
     }
-    let power = 10_f64.powf(value.log10().floor());
+    let power = libm::pow(10.0, libm::log10(value).floor());
     // Ratios in parts of a whole, so that an axis ends at 100 % and not at 105 %.
     let steps: &[f64] = if *unit == ValueUnit::Of(Unit::Ratio) {
         &[1.0, 2.0, 5.0, 10.0]
