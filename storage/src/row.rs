@@ -2,7 +2,9 @@
 //! sealed segments produce, and that rollup, sealing and raw queries consume.
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use crate::event::{CostSource, Event, Outcome, Tokens};
 use crate::time::Timestamp;
@@ -11,17 +13,30 @@ use crate::time::Timestamp;
 pub type NameId = u32;
 
 /// An interned set of names. Id 0 is `""`.
+///
+/// Each name is kept once and takes few bytes beside it: there may be a million of them.
 #[derive(Clone, Debug)]
 pub struct Names {
-    list: Vec<Box<str>>,
+    /// All of them, one after the other.
+    text: String,
+    /// By id: where the name ends in `text`, and the one after it begins.
+    ends: Vec<usize>,
     /// Names that fit into a number: they are hashed and compared as one.
     short: HashMap<u128, NameId, RandomState>,
-    long: HashMap<Box<str>, NameId, RandomState>,
+    /// The others, by the hash of their text.
+    long: HashTable<NameId>,
+    hasher: RandomState,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Self { list: vec!["".into()], short: HashMap::default(), long: HashMap::default() }
+        Self {
+            text: String::new(),
+            ends: vec![0],
+            short: HashMap::default(),
+            long: HashTable::new(),
+            hasher: RandomState::default(),
+        }
     }
 }
 
@@ -55,12 +70,18 @@ impl Names {
 
     #[cold]
     fn add(&mut self, name: &str) -> NameId {
-        let id = NameId::try_from(self.list.len()).expect("fewer than 2^32 names in a batch");
-        self.list.push(name.into());
+        let id = NameId::try_from(self.ends.len()).expect("fewer than 2^32 names in a batch");
+        self.text.push_str(name);
+        self.ends.push(self.text.len());
         match short(name.as_bytes()) {
-            Some(short) => self.short.insert(short, id),
-            None => self.long.insert(name.into(), id),
-        };
+            Some(short) => {
+                self.short.insert(short, id);
+            }
+            None => {
+                let Self { text, ends, long, hasher, .. } = self;
+                long.insert_unique(hasher.hash_one(name), id, |id| hasher.hash_one(name_of(text, ends, *id)));
+            }
+        }
         id
     }
 
@@ -72,25 +93,30 @@ impl Names {
         }
         match short(name.as_bytes()) {
             Some(short) => self.short.get(&short).copied(),
-            None => self.long.get(name).copied(),
+            None => self.long.find(self.hasher.hash_one(name), |id| self.get(*id) == name).copied(),
         }
     }
 
     /// The name of `id`. Panics on an id that another set gave out.
     pub fn get(&self, id: NameId) -> &str {
-        &self.list[id as usize]
+        name_of(&self.text, &self.ends, id)
     }
 
     /// How many names there are, the empty one included.
     #[expect(clippy::len_without_is_empty, reason = "the empty name is always there")]
     pub fn len(&self) -> usize {
-        self.list.len()
+        self.ends.len()
     }
 
     /// All names in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
-        self.list.iter().map(|n| &**n)
+        (0..).zip(&self.ends).map(|(id, _)| self.get(id))
     }
+}
+
+fn name_of<'a>(text: &'a str, ends: &[usize], id: NameId) -> &'a str {
+    let id = id as usize;
+    &text[if id == 0 { 0 } else { ends[id - 1] }..ends[id]]
 }
 
 /// A number that may be absent; absent is kept as `u64::MAX`, which no bound allows as a value.
