@@ -48,6 +48,18 @@ impl<'t> Writers<'t> {
         }
         Ok(self.open.get_mut(&table).expect("it was just put there"))
     }
+
+    /// The writers of two different tables at once.
+    pub(crate) fn both(
+        &mut self,
+        one: Table,
+        other: Table,
+    ) -> Result<(&mut BucketWriter<'t>, &mut BucketWriter<'t>), DbError> {
+        self.of(one)?;
+        self.of(other)?;
+        let [one, other] = self.open.get_disjoint_mut([&one, &other]);
+        Ok((one.expect("it was just put there"), other.expect("it was just put there")))
+    }
 }
 
 impl<'t> Tiers<'t> {

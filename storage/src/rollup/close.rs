@@ -75,17 +75,24 @@ fn close_from_finer(tiers: &mut Tiers<'_>, tier: Tier, now: Timestamp, zone: &Zo
     if range.is_empty() {
         return Ok(());
     }
-    for provider in tiers.providers()? {
-        let mut closed: Vec<(TimeRange, Bucket)> = Vec::new();
-        tiers.writers().of(finer)?.scan::<Bucket>(&provider, range, &mut |start, bucket| {
-            match closed.last_mut() {
+    let providers = tiers.providers()?;
+    let (from, to) = tiers.writers().both(finer, table)?;
+    for provider in providers {
+        let mut open: Option<(TimeRange, Bucket)> = None;
+        from.scan::<Bucket>(&provider, range, &mut |start, bucket| {
+            match &mut open {
                 Some((range, open)) if start < range.end => open.merge(&bucket),
-                _ => closed.push((tier.bucket(start, zone), bucket)),
+                _ => {
+                    let next = (tier.bucket(start, zone), bucket);
+                    if let Some((range, over)) = open.replace(next) {
+                        to.add(&provider, range, &over)?;
+                    }
+                }
             }
             Ok(())
         })?;
-        for (range, bucket) in &closed {
-            tiers.writers().of(table)?.add(&provider, *range, bucket)?;
+        if let Some((range, over)) = open {
+            to.add(&provider, range, &over)?;
         }
     }
     tiers.set_closed_to(table, range.end)

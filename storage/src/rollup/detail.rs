@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 
-use super::fold::{StoreIds, counts, settle};
+use super::fold::{HELD_CELLS_MAX, StoreIds, counts, settle};
 use crate::bucket::{DETAIL_CELLS_MAX, Detail, DetailCell, Dist, DistCell, Stat, merge_counts};
 use crate::event::CostSource;
 use crate::histogram;
@@ -87,8 +87,8 @@ fn absorb(into: &mut Dist, dist: &Dist) {
     }
 }
 
-/// Folds the requests in `rows`, which are sorted by time, into one [`Detail`] for each provider
-/// and wanted day. Ids of users must be in `names`.
+/// Folds the requests in `rows`, which are sorted by time, into a [`Detail`] for each provider and wanted day, or
+/// several that add up to it where it has very many cells. Ids of users must be in `names`.
 pub(crate) fn fold_detail<E>(
     rows: &[Row],
     names: &StoreIds<'_>,
@@ -100,47 +100,61 @@ pub(crate) fn fold_detail<E>(
         if !wanted(range) {
             return Ok(());
         }
-        let id = |name: NameId| names.ids[name as usize];
-        let (cells, latencies) = user_cells(slice);
-        let mut details: Map<NameId, Detail> = Map::default();
-        for (key, (cell, _)) in cells {
-            let (provider, user, model) = unpack(key);
-            details.entry(provider).or_default().cells.insert((id(user), id(model)), cell);
-        }
-        for (provider, user, stat, mut indices) in latencies.into_iter().filter(|l| l.2.count > 0) {
-            details.entry(provider).or_default().latency.insert(id(user), (stat, counts(&mut indices)));
-        }
-        in_order(details).try_for_each(|(provider, mut detail)| {
-            limit(&mut detail, names.other);
-            emit(provider, range, detail)
+        // One provider after the other: only its cells are held.
+        let mut list: Vec<(&Row, &RequestRow)> = requests(slice).collect();
+        list.sort_by_key(|(row, _)| row.provider);
+        list.chunk_by(|a, b| a.0.provider == b.0.provider).try_for_each(|of_provider| {
+            let provider = of_provider[0].0.provider;
+            let mut users = Users::default();
+            for (row, r) in of_provider {
+                users.add(row, r);
+                if users.cells.len() >= HELD_CELLS_MAX {
+                    emit(provider, range, std::mem::take(&mut users).detail(names))?;
+                }
+            }
+            emit(provider, range, users.detail(names))
         })
     })
 }
 
-/// Cells by provider, user and model, each with the position of its user's latencies; and these by
-/// provider and user. One look-up a row.
-type UserCells = (Map<u128, (DetailCell, u32)>, Vec<(NameId, NameId, Stat, Vec<u32>)>);
+/// What the users of one provider did. One look-up a row.
+#[derive(Default)]
+struct Users {
+    /// By user and model, each with the place of its user's latencies.
+    cells: Map<u64, (DetailCell, u32)>,
+    /// By user: place of its latencies.
+    places: Map<NameId, u32>,
+    latencies: Vec<(NameId, Stat, Vec<u32>)>,
+}
 
-fn user_cells(rows: &[Row]) -> UserCells {
-    let mut cells: Map<u128, (DetailCell, u32)> = Map::default();
-    let mut users: Map<u128, u32> = Map::default();
-    let mut latencies: Vec<(NameId, NameId, Stat, Vec<u32>)> = Vec::new();
-    for (row, r) in requests(rows) {
-        let (cell, at) = cells.entry(pack(row.provider, row.user, row.model)).or_insert_with(|| {
-            let at = *users.entry(pack(row.provider, row.user, 0)).or_insert_with(|| {
-                latencies.push((row.provider, row.user, Stat::default(), Vec::new()));
+impl Users {
+    fn add(&mut self, row: &Row, r: &RequestRow) {
+        let Self { cells, places, latencies } = self;
+        let (cell, at) = cells.entry(u64::from(row.user) << 32 | u64::from(row.model)).or_insert_with(|| {
+            let at = *places.entry(row.user).or_insert_with(|| {
+                latencies.push((row.user, Stat::default(), Vec::new()));
                 u32::try_from(latencies.len() - 1).expect("fewer users than rows")
             });
             (DetailCell::default(), at)
         });
         cell.add(r);
         if let Some(us) = r.latency_us.get() {
-            let (_, _, stat, indices) = &mut latencies[*at as usize];
+            let (_, stat, indices) = &mut latencies[*at as usize];
             stat.add(us);
             indices.push(histogram::index_of(us));
         }
     }
-    (cells, latencies)
+
+    #[expect(clippy::cast_possible_truncation, reason = "the parts that `add` put there")]
+    fn detail(self, names: &StoreIds<'_>) -> Detail {
+        let id = |name: NameId| names.ids[name as usize];
+        let cells = self.cells.into_iter().map(|(key, (cell, _))| ((id((key >> 32) as u32), id(key as u32)), cell));
+        let latencies = self.latencies.into_iter().filter(|(_, stat, _)| stat.count > 0);
+        let latencies = latencies.map(|(user, stat, mut indices)| (id(user), (stat, counts(&mut indices))));
+        let mut detail = Detail { cells: cells.collect(), latency: latencies.collect(), ..Detail::default() };
+        limit(&mut detail, names.other);
+        detail
+    }
 }
 
 /// Three ids in one number, which hashes faster than a tuple.

@@ -16,8 +16,8 @@ use crate::tier::schema::Checkpoint;
 use crate::tier::{JournalKey, Manifest, ManifestWriter};
 use crate::time::Timestamp;
 
-/// Events of one transaction: bounds the memory of a pass.
-const EVENTS_MAX: usize = 250_000;
+/// Events of one transaction: bounds the memory of a pass, in which each may have names and a cell of its own.
+const EVENTS_MAX: usize = 32_768;
 /// A pass that ended less than this ago need not be repeated.
 const FRESH_MS: u64 = 50_000;
 /// How long another process's pass is waited for by those who need the lock.

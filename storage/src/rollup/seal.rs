@@ -1,5 +1,7 @@
 //! The sealing step of a pass: journals that are finished and rolled up become columnar segments.
 
+use std::convert::Infallible;
+
 use redb::{ReadableTable, WriteTransaction};
 
 use super::pass::{Sealing, TickError, TickReport, io};
@@ -8,7 +10,7 @@ use crate::journal::{JournalError, Reader};
 use crate::query::QueryError;
 use crate::raw::{self, JournalSource, SealError, Sealed, Sources};
 use crate::row::Batch;
-use crate::store::{Store, journal_key, rolled_up};
+use crate::store::{CHUNK_ROWS, Store, journal_key, rolled_up};
 use crate::tier::db::{Db, DbError};
 use crate::tier::schema::{Checkpoint, DROPS, META, SegmentEntry};
 use crate::tier::{JournalKey, Listed, Manifest, ManifestWriter};
@@ -20,8 +22,8 @@ const ROWS_MIN: u64 = 65_536;
 const AGE_MS: u64 = 3_600_000;
 /// So many files are sealed whatever is in them: each costs a reader a descriptor.
 const FILES_MAX: usize = 64;
-/// Most events sealed at once: bounds the memory of a pass.
-const ROWS_MAX: u64 = 1_000_000;
+/// Most events sealed at once, and of a segment: bounds the memory of a pass.
+const ROWS_MAX: usize = 65_536;
 
 /// A finished journal whose events are all in the tiers.
 struct Finished {
@@ -48,7 +50,7 @@ impl Store {
         let mut group: Vec<Finished> = Vec::new();
         let mut events = 0;
         for one in finished {
-            if events + one.checkpoint.events > ROWS_MAX && !group.is_empty() {
+            if events + one.checkpoint.events > ROWS_MAX as u64 && !group.is_empty() {
                 self.seal_group(std::mem::take(&mut group), report)?;
                 events = 0;
             }
@@ -76,45 +78,39 @@ impl Store {
         Ok(finished)
     }
 
-    /// Makes the segments, then lists them and retires the journals in one transaction. A journal
-    /// that has lost events since they were rolled up stays: it alone says that they are missing, until
-    /// retention has passed them.
+    /// Makes the segments, then lists them and retires the journals in one transaction.
     fn seal_group(&self, group: Vec<Finished>, report: &mut TickReport) -> Result<(), TickError> {
         let raw_from = self.db().read(|t| {
             let meta = t.open_table(META).map_err(|e| self.db().error(e))?;
             self.closing().raw_from(&meta)
         })?;
-        let mut batch = Batch::default();
-        let mut journals: Vec<JournalSource> = Vec::new();
-        let mut drops: Vec<((u128, u8), u64)> = Vec::new();
-        for mut one in group {
-            let id = one.journal.id();
-            let counted =
-                one.journal.drops()?.into_iter().filter_map(|(reason, n)| Some((reason, n.filter(|n| *n > 0)?)));
-            let before = batch.rows.len();
-            match rolled_up(&mut one.journal, one.checkpoint, &mut batch) {
-                Ok(()) => {}
-                Err(QueryError::Io { file, cause }) => return Err(TickError::Io { path: file, cause }),
-                // Its events are all of days that are not kept any more.
-                Err(_) if one.checkpoint.max_ts < raw_from.millis() => batch.rows.truncate(before),
-                Err(damaged) => {
-                    report.problems.push(damaged.to_string());
-                    batch.rows.truncate(before);
-                    continue;
-                }
-            }
-            drops.extend(counted.map(|(reason, n)| ((id.recorder, reason as u8), n)));
-            journals.push(JournalSource { recorder: id.recorder, sequence: id.sequence, end: one.end });
-        }
+        let Group { mut batch, large, journals, drops } = read_group(group, raw_from, report)?;
         if journals.is_empty() {
             return Ok(());
         }
-        batch.rows.sort_by_key(|row| row.ts);
-        let sources = || Sources { journals: journals.clone(), ..Sources::default() };
-        let sealed = seal_days(self, &batch, raw_from, sources).map_err(|e| match e {
-            SealError::Io { file, cause } => TickError::Io { path: file, cause },
-            other => TickError::Seal(other.to_string()),
-        })?;
+        let mut sealed = Vec::new();
+        let mut events = 0;
+        let mut seal = |batch: &mut Batch| {
+            events += batch.rows.len() as u64;
+            batch.rows.sort_by_key(|row| row.ts);
+            let sources = || Sources { journals: journals.clone(), ..Sources::default() };
+            sealed.extend(seal_days(self, batch, raw_from, sources).map_err(|e| match e {
+                SealError::Io { file, cause } => TickError::Io { path: file, cause },
+                other => TickError::Seal(other.to_string()),
+            })?);
+            *batch = Batch::default();
+            Ok::<_, TickError>(())
+        };
+        match large {
+            Some(mut one) => {
+                // Parts of one size: a small rest would be a segment, too.
+                let events = usize::try_from(one.checkpoint.events).unwrap_or(usize::MAX);
+                let rows_max = events.div_ceil(events.div_ceil(ROWS_MAX));
+                rolled_up(&mut one.journal, one.checkpoint, rows_max, &mut batch, &mut seal)?
+                    .map_err(|e| TickError::Seal(e.to_string()))?;
+            }
+            None => seal(&mut batch)?,
+        }
         self.db().write(|transaction| {
             let mut manifest = ManifestWriter::open(self.db(), transaction)?;
             let known = manifest.load()?;
@@ -129,7 +125,7 @@ impl Store {
             Ok::<_, DbError>(())
         })?;
         drop(sealed);
-        report.sealed_events += batch.rows.len() as u64;
+        report.sealed_events += events;
         Ok(())
     }
 
@@ -163,6 +159,54 @@ impl Store {
         })?;
         Ok(())
     }
+}
+
+/// Journals to be sealed together.
+#[derive(Default)]
+struct Group {
+    /// Their events, but for those of `large`.
+    batch: Batch,
+    /// One that was only looked through: it holds more than may be held at once.
+    large: Option<Finished>,
+    journals: Vec<JournalSource>,
+    drops: Vec<((u128, u8), u64)>,
+}
+
+/// Reads the journals that can be sealed. One that has lost events since they were rolled up stays: it alone
+/// says that they are missing, until retention has passed them.
+fn read_group(finished: Vec<Finished>, raw_from: Timestamp, report: &mut TickReport) -> Result<Group, TickError> {
+    let mut group = Group::default();
+    for mut one in finished {
+        let id = one.journal.id();
+        let source = JournalSource { recorder: id.recorder, sequence: id.sequence, end: one.end };
+        let counted = one.journal.drops()?;
+        let before = group.batch.rows.len();
+        let is_large = one.checkpoint.events > ROWS_MAX as u64;
+        let rows_max = if is_large { CHUNK_ROWS } else { ROWS_MAX };
+        let mut look = |batch: &mut Batch| {
+            if is_large {
+                *batch = Batch::default();
+            }
+            Ok::<_, Infallible>(())
+        };
+        let Ok(complete) = rolled_up(&mut one.journal, one.checkpoint, rows_max, &mut group.batch, &mut look);
+        match complete {
+            Ok(()) if is_large => group.large = Some(one),
+            Ok(()) => {}
+            Err(QueryError::Io { file, cause }) => return Err(TickError::Io { path: file, cause }),
+            // Its events are all of days that are not kept any more.
+            Err(_) if one.checkpoint.max_ts < raw_from.millis() => group.batch.rows.truncate(before),
+            Err(damaged) => {
+                report.problems.push(damaged.to_string());
+                group.batch.rows.truncate(before);
+                continue;
+            }
+        }
+        let counted = counted.into_iter().filter_map(|(reason, n)| Some((reason, n.filter(|n| *n > 0)?)));
+        group.drops.extend(counted.map(|(reason, n)| ((id.recorder, reason as u8), n)));
+        group.journals.push(source);
+    }
+    Ok(group)
 }
 
 fn is_named(path: &std::path::Path, (recorder, sequence): JournalKey) -> bool {

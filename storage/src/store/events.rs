@@ -70,8 +70,8 @@ pub(crate) struct RolledUp<'s> {
     given_up: Timestamp,
 }
 
-/// Rows handed on at once.
-const CHUNK_ROWS: usize = 250_000;
+/// Rows handed on at once: bounds the memory of who takes them, in which each may be a cell of its own.
+pub(crate) const CHUNK_ROWS: usize = 32_768;
 
 impl<'s> RolledUp<'s> {
     /// As a write transaction sees them.
@@ -161,32 +161,55 @@ impl<'s> RolledUp<'s> {
                 continue;
             };
             let mut batch = Batch::default();
-            if let Err(error) = rolled_up(journal, *checkpoint, &mut batch) {
-                // What could be read is in the batch.
+            let complete =
+                rolled_up(journal, *checkpoint, CHUNK_ROWS, &mut batch, &mut |batch| hand_on(batch, range, each))?;
+            if let Err(error) = complete {
+                // What could be read was handed on.
                 self.give_up(checkpoint.max_ts, unreadable(error))?;
                 lost = true;
             }
-            hand_on(&mut batch, range, each)?;
         }
         Ok(lost)
     }
 }
 
-/// Reads the events of a journal that the tiers hold.
+/// Reads the events of a journal that the tiers hold, into `batch`, and hands this to `each` after at most
+/// `rows_max` of them and at the end; `each` may empty it. The answer says whether all of them were there:
+/// what could be read was handed on.
 ///
 /// # Errors
-/// When the journal cannot be read, and when some of them are not there any more.
-pub(crate) fn rolled_up(journal: &mut Reader, checkpoint: Checkpoint, into: &mut Batch) -> Result<(), QueryError> {
-    let progress = journal.read_until(0, checkpoint.offset, checkpoint.events, into)?;
-    if progress.events == checkpoint.events {
-        return Ok(());
+/// What `each` says.
+pub(crate) fn rolled_up<E>(
+    journal: &mut Reader,
+    checkpoint: Checkpoint,
+    rows_max: usize,
+    batch: &mut Batch,
+    each: &mut dyn FnMut(&mut Batch) -> Result<(), E>,
+) -> Result<Result<(), QueryError>, E> {
+    let (mut from, mut events, mut bad) = (0, 0, None);
+    loop {
+        let most = (checkpoint.events - events).min(rows_max as u64);
+        let read = journal.read_until(from, checkpoint.offset, most, batch);
+        each(batch)?;
+        let progress = match read {
+            Ok(progress) => progress,
+            Err(error) => return Ok(Err(error.into())),
+        };
+        events += progress.events;
+        bad = bad.or(progress.damaged.first().map(|d| d.offset));
+        from = progress.next;
+        if !progress.more || events == checkpoint.events {
+            break;
+        }
     }
-    let first = progress.damaged.first();
-    Err(QueryError::Damaged {
+    if events == checkpoint.events {
+        return Ok(Ok(()));
+    }
+    Ok(Err(QueryError::Damaged {
         file: journal.path().display().to_string(),
-        offset: first.map_or(progress.next, |d| d.offset).to_string(),
-        what: format!("{} of the {} events that were rolled up can be read", progress.events, checkpoint.events),
-    })
+        offset: bad.unwrap_or(from).to_string(),
+        what: format!("{events} of the {} events that were rolled up can be read", checkpoint.events),
+    }))
 }
 
 fn unreadable(error: QueryError) -> DbError {
@@ -206,6 +229,7 @@ fn hand_on(batch: &mut Batch, range: TimeRange, each: &mut EachRows<'_, DbError>
     if !batch.rows.is_empty() {
         each(&batch.names, &batch.rows)?;
     }
-    batch.rows.clear();
+    // The names too: those of all chunks together have no bound.
+    *batch = Batch::default();
     Ok(())
 }

@@ -20,6 +20,8 @@ pub(super) const CACHE_BYTES: usize = 24 << 20;
 /// A question reads most pages once. Keeping them would take fresh memory for each, which costs more
 /// than to read again, from memory of the system, the few that it needs twice.
 const READ_CACHE_BYTES: usize = 1 << 20;
+/// Less where one transaction writes: it changes the ends of tables, and a recorder may be the one that runs the pass.
+const WRITER_CACHE_BYTES: usize = 12 << 20;
 /// How long somebody else's transaction is waited for.
 const BUSY_WAIT: Duration = Duration::from_secs(2);
 
@@ -79,7 +81,7 @@ impl Db {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "it is empty").into());
         }
         let pages = Arc::new(Pages::new(AtBadPage::Refuse));
-        repair(builder().create_with_backend(Checked::over(file, &pages)?)?, &pages)
+        repair(builder().set_cache_size(WRITER_CACHE_BYTES).create_with_backend(Checked::over(file, &pages)?)?, &pages)
     }
 
     fn open_file_read_only(&self, pages: &Arc<Pages>) -> Result<ReadOnlyDatabase, DatabaseError> {
