@@ -95,8 +95,12 @@ pub struct Point {
 /// # Errors
 /// Those of `run`.
 pub fn answer<E>(question: &Question, run: &mut Run<'_, E>) -> Result<Answer, E> {
+    let mut plans = plans(question);
+    if let Some((asked, keep)) = top::keep(question) {
+        plans[asked].keep = Some(keep);
+    }
     let mut shared = |plans: &[Plan]| Ok(run(plans)?.into_iter().map(Arc::new).collect());
-    answer_shared(question, &Usuals::default(), &mut shared)
+    answer_plans(question, &plans, &Usuals::default(), &mut shared)
 }
 
 /// Answers one of several questions about the same: `usuals` remembers the pasts that were looked at.
@@ -104,8 +108,20 @@ pub fn answer<E>(question: &Question, run: &mut Run<'_, E>) -> Result<Answer, E>
 /// # Errors
 /// Those of `run`.
 pub fn answer_shared<E>(question: &Question, usuals: &Usuals, run: &mut RunShared<'_, E>) -> Result<Answer, E> {
-    let plans: Vec<Plan> = question.asked.iter().map(|asked| asked.plan.clone()).collect();
-    let mut series = run(&plans)?;
+    answer_plans(question, &plans(question), usuals, run)
+}
+
+fn plans(question: &Question) -> Vec<Plan> {
+    question.asked.iter().map(|asked| asked.plan.clone()).collect()
+}
+
+fn answer_plans<E>(
+    question: &Question,
+    plans: &[Plan],
+    usuals: &Usuals,
+    run: &mut RunShared<'_, E>,
+) -> Result<Answer, E> {
+    let mut series = run(plans)?;
     // A store that answers less than it was asked for leaves no data.
     series.resize_with(plans.len(), Arc::default);
     let groups = top::cut(question, &mut series, run)?;

@@ -1,11 +1,13 @@
 //! The numbers of an answer while it is gathered: groups found on the way, each with all steps.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher;
 
 use foldhash::fast::RandomState;
+use hashbrown::HashTable;
 
 use super::QueryError;
 use super::distribution::{Bounds, Distributions, Quantiles};
+use super::kept::Kept;
 use super::names::{LabelNames, Labels};
 use super::plan::{ANSWER_BYTES_MAX, CELLS_MAX, Label};
 use super::series::{Aggregate, Counters, Group, StepRange};
@@ -24,10 +26,13 @@ pub(crate) struct Cells {
     quantile_at: Option<usize>,
     /// So many fit into [`ANSWER_BYTES_MAX`].
     cells_max: usize,
-    keys: Vec<Labels>,
+    /// Ids of the labels that tell groups apart, group by group.
+    keys: Vec<NameId>,
     /// Group of a single label's id, plus one.
     by_id: Vec<u32>,
-    by_key: HashMap<Labels, u32, RandomState>,
+    /// Groups by the hash of their key.
+    by_key: HashTable<u32>,
+    hasher: RandomState,
     last: Option<(Labels, u32)>,
     counters: Vec<Counters>,
     stats: Vec<Stat>,
@@ -58,14 +63,15 @@ impl Cells {
             cells_max,
             keys: Vec::new(),
             by_id: Vec::new(),
-            by_key: HashMap::default(),
+            by_key: HashTable::new(),
+            hasher: RandomState::default(),
             last: None,
             counters: Vec::new(),
             stats: Vec::new(),
             distributions: Distributions::new(stepped),
         };
         if group.is_empty() {
-            cells.new_group(Labels::default())?;
+            cells.new_group(&[])?;
         }
         Ok(cells)
     }
@@ -77,6 +83,11 @@ impl Cells {
 
     pub(crate) fn steps(&self) -> usize {
         self.edges.len() - 1
+    }
+
+    /// How many groups were found.
+    pub(crate) fn groups(&self) -> usize {
+        self.counters.len() / self.steps()
     }
 
     /// The step that `t` lies in; times outside the window belong to its first or last.
@@ -106,54 +117,60 @@ impl Cells {
                 let id = labels[label as usize] as usize;
                 match self.by_id.get(id) {
                     Some(&known) if known > 0 => Ok(known - 1),
-                    _ => self.group_of_id(label, id),
+                    _ => self.group_of_id(id),
                 }
             }
             _ => {
                 let mut key = Labels::default();
-                for &label in &self.group {
-                    key[label as usize] = labels[label as usize];
-                }
+                key.iter_mut().zip(&self.group).for_each(|(id, label)| *id = labels[*label as usize]);
                 if let Some((last, group)) = self.last
                     && last == key
                 {
                     return Ok(group);
                 }
-                let group = match self.by_key.get(&key) {
-                    Some(&group) => group,
-                    None => {
-                        let group = self.new_group(key)?;
-                        self.by_key.insert(key, group);
-                        group
-                    }
-                };
+                let group = self.group_of_key(&key)?;
                 self.last = Some((key, group));
                 Ok(group)
             }
         }
     }
 
+    fn group_of_key(&mut self, key: &Labels) -> Result<u32, QueryError> {
+        let width = self.group.len();
+        let hash = self.hasher.hash_one(&key[..width]);
+        if let Some(&group) = self.by_key.find(hash, |&group| self.key(group as usize) == &key[..width]) {
+            return Ok(group);
+        }
+        let group = self.new_group(&key[..width])?;
+        let Self { keys, by_key, hasher, .. } = self;
+        by_key.insert_unique(hash, group, |&group| hasher.hash_one(&keys[group as usize * width..][..width]));
+        Ok(group)
+    }
+
+    /// Ids of the labels of a group.
+    fn key(&self, group: usize) -> &[NameId] {
+        &self.keys[group * self.group.len()..][..self.group.len()]
+    }
+
     #[cold]
-    fn group_of_id(&mut self, label: Label, id: usize) -> Result<u32, QueryError> {
+    fn group_of_id(&mut self, id: usize) -> Result<u32, QueryError> {
         if self.by_id.len() <= id {
             self.by_id.resize(id + 1, 0);
         }
-        let mut key = Labels::default();
-        key[label as usize] = id as NameId;
-        let group = self.new_group(key)?;
+        let group = self.new_group(&[id as NameId])?;
         self.by_id[id] = group + 1;
         Ok(group)
     }
 
-    fn new_group(&mut self, key: Labels) -> Result<u32, QueryError> {
-        let (groups, steps) = (self.keys.len() + 1, self.steps());
+    fn new_group(&mut self, key: &[NameId]) -> Result<u32, QueryError> {
+        let (groups, steps) = (self.groups() + 1, self.steps());
         if groups.saturating_mul(steps) > CELLS_MAX {
             return Err(QueryError::TooManyCells { groups, steps });
         }
         if groups * steps > self.cells_max {
             return Err(QueryError::AnswerTooLarge { groups, steps });
         }
-        self.keys.push(key);
+        self.keys.extend(key);
         self.counters.resize(groups * steps, Counters::default());
         self.stats.resize(groups * steps * self.measures.len(), Stat::default());
         Ok((groups - 1) as u32)
@@ -173,8 +190,8 @@ impl Cells {
 
     /// By group: its place among all of them in the order of their names.
     pub(crate) fn group_ranks(&self, names: &LabelNames) -> Vec<u32> {
-        let text = |group: u32| self.group.iter().map(move |l| names.get(self.keys[group as usize][*l as usize]));
-        let mut order: Vec<u32> = (0..self.keys.len() as u32).collect();
+        let text = |group: u32| self.key(group as usize).iter().map(|id| names.get(*id));
+        let mut order: Vec<u32> = (0..self.groups() as u32).collect();
         order.sort_by(|a, b| text(*a).cmp(text(*b)));
         let mut ranks = vec![0; order.len()];
         (0..).zip(order).for_each(|(rank, group)| ranks[group as usize] = rank);
@@ -208,36 +225,35 @@ impl Cells {
         })
     }
 
-    /// The finished groups and everything together. `shown` measures come first in `self.measures`.
-    pub(crate) fn finish(
+    /// Hands the finished groups to `kept`, and gives it back with everything together. `shown` measures come first in
+    /// `self.measures`.
+    pub(crate) fn finish<'k>(
         mut self,
+        mut kept: Kept<'k>,
         names: &LabelNames,
         steps: &[StepRange],
         shown: usize,
         ppm: &[u32],
         above: &[u64],
         values: bool,
-    ) -> Result<(Vec<Group>, Aggregate), QueryError> {
+    ) -> Result<(Kept<'k>, Aggregate), QueryError> {
         let distributions = std::mem::replace(&mut self.distributions, Distributions::new(false));
         let mut quantiles = if self.quantile_at.is_some() {
             distributions.quantiles(ppm, above, values, &self)?
         } else {
-            let none = || vec![None; ppm.len()];
-            let points = || steps.iter().map(|_| none()).collect();
-            let groups = self.keys.iter().map(|_| (none(), points())).collect();
-            let above = vec![vec![0; above.len()]; self.keys.len()];
-            Quantiles { groups, above, values: Vec::new(), all: none() }
+            Quantiles { all: vec![None; ppm.len()], ..Quantiles::default() }
         };
         let width = self.steps();
         let mut all = Aggregate { stats: vec![Stat::default(); shown], ..Aggregate::default() };
-        let mut groups = Vec::with_capacity(self.keys.len());
-        for (number, key) in self.keys.iter().enumerate() {
+        for number in 0..self.groups() {
             let cells = number * width..(number + 1) * width;
-            let (total_quantiles, point_quantiles) = std::mem::take(&mut quantiles.groups[number]);
+            let own = quantiles.groups.get_mut(number).map(std::mem::take);
+            let (total_quantiles, point_quantiles) = own.unwrap_or_else(|| (vec![None; ppm.len()], Vec::new()));
+            let own_above = quantiles.above.get_mut(number).map(std::mem::take);
             let mut total = Aggregate {
                 stats: vec![Stat::default(); shown],
                 quantiles: total_quantiles,
-                above: std::mem::take(&mut quantiles.above[number]),
+                above: own_above.unwrap_or_else(|| vec![0; above.len()]),
                 ..Aggregate::default()
             };
             let mut points = Vec::with_capacity(steps.len());
@@ -265,17 +281,17 @@ impl Cells {
             for (sum, stat) in all.stats.iter_mut().zip(&total.stats) {
                 sum.merge(stat);
             }
-            let labels = self.group.iter().map(|label| names.get(key[*label as usize]).into()).collect();
-            groups.push(Group { labels, total, points });
+            let labels = self.key(number).iter().map(|id| names.get(*id).into()).collect();
+            kept.push(Group { labels, total, points });
         }
         all.quantiles = quantiles.all;
-        Ok((groups, all))
+        Ok((kept, all))
     }
 }
 
 impl Bounds for Cells {
     fn shape(&self) -> (usize, usize) {
-        (self.keys.len(), self.steps())
+        (self.groups(), self.steps())
     }
 
     fn cell_bounds(&self, group: usize, step: usize) -> (u64, u64) {

@@ -273,11 +273,12 @@ pub(crate) type ValueCounts = Vec<(u32, u64)>;
 pub(crate) struct Quantiles {
     /// Of each group: all of it, and by step when there are steps.
     pub(crate) groups: Vec<(Answer, Vec<Answer>)>,
-    /// Of each group: values above each bound.
+    /// Of each group: values above each bound, where there are bounds.
     pub(crate) above: Vec<Vec<u64>>,
     /// Of each group by step: values by bucket, where asked for.
     pub(crate) values: Vec<Vec<ValueCounts>>,
     pub(crate) all: Answer,
 }
+
 #[cfg(test)]
 mod tests;

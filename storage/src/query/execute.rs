@@ -5,6 +5,7 @@ use super::buckets::{Gathering, Wanted};
 use super::cells::Cells;
 use super::cover::{Cover, From, Piece, Reachable, cover, cover_like};
 use super::filter::Kind;
+use super::kept::Kept;
 use super::names::LabelNames;
 use super::plan::{Plan, STEPS_MAX};
 use super::route::{Conditions, Route, route};
@@ -78,11 +79,14 @@ fn answer(source: &dyn Source, plan: &Plan, ready: Ready<'_>) -> Result<Answer, 
         gathering.count_violations();
     }
     let ppm = plan.quantiles.as_ref().map_or(&[][..], |q| &q.ppm);
-    let (groups, all) = gathering.cells.finish(&gathering.names, &steps, shown, ppm, &plan.above, plan.values)?;
+    let kept = Kept::new(plan.keep.as_ref(), gathering.cells.groups());
+    let (kept, all) = gathering.cells.finish(kept, &gathering.names, &steps, shown, ppm, &plan.above, plan.values)?;
+    let (groups, rest) = kept.finish();
     Ok(Answer::Series(Box::new(Series {
         range: Some(main.window),
         steps,
         groups,
+        rest,
         all,
         store_days_until: main.store_days_until,
         source: gathering.read,

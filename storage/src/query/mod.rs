@@ -7,6 +7,7 @@ mod distribution;
 mod events;
 mod execute;
 mod filter;
+mod kept;
 mod names;
 pub mod outline;
 pub mod plan;

@@ -1,9 +1,11 @@
 //! What a question is once text, flags and "now" are resolved: absolute times, measures, a filter,
 //! groups and a step.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+use super::series::Group;
 use crate::bucket::Measure;
 use crate::time::{TimeRange, Zone};
 
@@ -41,6 +43,8 @@ pub struct Plan {
     pub filter: Filter,
     /// Labels to group by; empty = one group.
     pub group: Vec<Label>,
+    /// Which groups to hand on, and the rest as one; `None` = all of them.
+    pub keep: Option<Keep>,
     /// Cut the window into points.
     pub step: Option<Step>,
     /// Zone whose midnights align the steps.
@@ -63,11 +67,27 @@ impl Plan {
             values: false,
             filter: Filter::All,
             group: Vec::new(),
+            keep: None,
             step: None,
             zone,
             reach: Reach::default(),
         }
     }
+}
+
+/// Some of the groups of an answer: of a million only their numbers are held, and these become groups with names.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    /// So many; that of events whose names were not kept, `(other)`, is none of them.
+    pub groups: usize,
+    /// Which these are.
+    pub order: Arc<dyn GroupOrder>,
+}
+
+/// An order of groups from outside the engine.
+pub trait GroupOrder: fmt::Debug + Send + Sync {
+    /// Which of two groups comes first, to be kept rather than the other. Their points are not to be looked at.
+    fn order(&self, a: &Group, b: &Group) -> Ordering;
 }
 
 /// Kinds of events.

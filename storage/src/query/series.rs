@@ -12,6 +12,8 @@ pub struct Series {
     pub steps: Vec<StepRange>,
     /// One a group, in no order. Without group labels exactly one, even when nothing matches.
     pub groups: Vec<Group>,
+    /// What the plan does not keep, where there are more groups than it does.
+    pub rest: Option<Rest>,
     /// All groups together.
     pub all: Aggregate,
     /// The step's days are those of the store's zone from its start up to here, because the
@@ -45,6 +47,15 @@ pub struct Group {
     pub points: Vec<Aggregate>,
 }
 
+/// Groups that are handed on as one.
+#[derive(Clone, Debug, Default)]
+pub struct Rest {
+    /// How many they are.
+    pub groups: usize,
+    /// What they add up to, as [`Group::merge`] does. It has no labels.
+    pub group: Group,
+}
+
 /// Numbers of a set of events.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Aggregate {
@@ -61,6 +72,25 @@ pub struct Aggregate {
     /// Of a step, when the plan asks for it: how many values lie in which bucket of the histogram,
     /// ascending.
     pub values: Vec<(u32, u64)>,
+}
+
+impl Group {
+    /// Counts `other` with it. Quantiles of several groups are no one's, and are `None` then.
+    pub fn merge(&mut self, other: &Self) {
+        self.total.merge(&other.total);
+        self.points.resize_with(other.points.len().max(self.points.len()), Aggregate::default);
+        self.points.iter_mut().zip(&other.points).for_each(|(sum, more)| sum.merge(more));
+    }
+}
+
+impl Aggregate {
+    fn merge(&mut self, other: &Self) {
+        self.counts.merge(&other.counts);
+        self.stats.resize_with(other.stats.len().max(self.stats.len()), Stat::default);
+        self.stats.iter_mut().zip(&other.stats).for_each(|(a, b)| a.merge(b));
+        self.quantiles.clear();
+        self.quantiles.resize(other.quantiles.len(), None);
+    }
 }
 
 /// Counts of events.

@@ -84,8 +84,12 @@ impl Question<'_> {
                 _ => &own,
             };
             part.answers.groups.push((self.quantiles(sum, self.bounds.group_bounds(group)), points));
-            part.answers.above.push(self.above.iter().map(|bound| sum.count_above(*bound)).collect());
-            part.answers.values.push(values);
+            if !self.above.is_empty() {
+                part.answers.above.push(self.above.iter().map(|bound| sum.count_above(*bound)).collect());
+            }
+            if self.values {
+                part.answers.values.push(values);
+            }
             part.sum.add_all(sum)?;
         }
         Ok(part)
