@@ -1,10 +1,12 @@
 //! Spend split by names, by time, or by both: rows whose sum is the whole.
 
+use std::cmp::{Ordering, Reverse};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use ax_storage::bucket::Measure;
-use ax_storage::query::plan::{Kinds, Label, Plan, Step};
-use ax_storage::query::series::{Aggregate, Series};
+use ax_storage::query::plan::{GroupOrder, Keep, Kinds, Label, Plan, Step};
+use ax_storage::query::series::{Aggregate, Group, Series};
 use ax_storage::time::{HOUR_MS, TimeRange};
 
 use crate::calendar::{Calendar, Period};
@@ -128,6 +130,32 @@ pub fn plan(range: TimeRange, labels: &[Label], step: Option<Step>, calendar: &C
     }
 }
 
+/// Which groups of an answer to [`plan`] are kept.
+#[derive(Clone, Copy, Debug)]
+pub enum First {
+    /// The dearest.
+    Dearest,
+    /// Those with most calls without a price.
+    Unpriced,
+}
+
+impl First {
+    /// So many of them.
+    pub fn keep(self, groups: usize) -> Option<Keep> {
+        Some(Keep { groups, order: Arc::new(self) })
+    }
+}
+
+impl GroupOrder for First {
+    fn order(&self, a: &Group, b: &Group) -> Ordering {
+        let key = |group: &Group| match self {
+            Self::Dearest => Reverse(cost(&group.total).0),
+            Self::Unpriced => Reverse(group.total.counts.unpriced.into()),
+        };
+        key(a).cmp(&key(b)).then_with(|| a.labels.cmp(&b.labels))
+    }
+}
+
 /// The cost in an answer to a plan whose first measure it is.
 pub fn cost(aggregate: &Aggregate) -> Money {
     aggregate.stats.first().map_or(0, |s| s.sum).into()
@@ -202,19 +230,26 @@ fn whole(span: Span, step: TimeRange, calendar: &Calendar<'_>) -> TimeRange {
     }
 }
 
-/// The `most` dearest rows, in the order they had, and the sum of the others with how many they are.
-pub fn top(rows: Vec<Row>, most: usize) -> (Vec<Row>, Option<(Row, usize)>) {
+/// The groups that the store has not handed on one by one: what they add up to, and how many they are.
+pub fn rest(series: &Series) -> Option<(Row, usize)> {
+    let rest = series.rest.as_ref()?;
+    let mut row = Row::default();
+    row.add(&rest.group.total);
+    Some((row, rest.groups))
+}
+
+/// The `most` dearest rows, in the order they had, and the sum of the others, `rest` among them, with how many they are.
+pub fn top(rows: Vec<Row>, most: usize, rest: Option<(Row, usize)>) -> (Vec<Row>, Option<(Row, usize)>) {
     if rows.len() <= most {
-        return (rows, None);
+        return (rows, rest);
     }
     let mut order: Vec<usize> = (0..rows.len()).collect();
     // Stable: rows of one cost keep their order.
     order.sort_by_key(|i| std::cmp::Reverse(rows[*i].cost));
     let mut keep = vec![false; rows.len()];
     order.iter().take(most).for_each(|i| keep[*i] = true);
-    let mut other = Row::default();
+    let (mut other, mut left) = rest.unwrap_or_default();
     let mut kept = Vec::with_capacity(most);
-    let mut left = 0;
     for (row, keep) in rows.into_iter().zip(keep) {
         if keep {
             kept.push(row);

@@ -269,10 +269,12 @@ fn blocks(view: &CostsView, section: &SectionView, groups: &[GroupView], style: 
 
 /// The rows that a screen has room for, and how many the last one stands for.
 fn short(section: &SectionView, timed: bool) -> (Vec<GroupView>, usize) {
-    if timed || section.others > 0 || section.groups.len() <= ROWS_MAX {
+    let by_bound = section.others > 0 && !section.asked;
+    if timed || (section.others > 0 && !by_bound) || section.groups.len() <= ROWS_MAX {
         return (section.groups.clone(), section.others);
     }
     let (shown, rest) = section.groups.split_at(ROWS_MAX - 1);
+    let others = if by_bound { rest.len() - 1 + section.others } else { rest.len() };
     let mut other = rest[0].clone();
     other.labels.0.iter_mut().for_each(|(_, value)| *value = "(other)".into());
     for group in &rest[1..] {
@@ -280,7 +282,7 @@ fn short(section: &SectionView, timed: bool) -> (Vec<GroupView>, usize) {
         other.share = [other.share, group.share].into_iter().flatten().reduce(|a, b| a + b);
         other.previous = other.previous.zip(group.previous).map(|(a, b)| Money(a.0 + b.0));
     }
-    (shown.iter().cloned().chain([other]).collect(), rest.len())
+    (shown.iter().cloned().chain([other]).collect(), others)
 }
 
 /// `+12.0 %`, `new`.

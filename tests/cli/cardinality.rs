@@ -105,6 +105,45 @@ fn within_bounds(events: &str) {
     }
 }
 
+/// An hour in which a user costs the more the higher his number is, and the hour before, in which he cost the less.
+#[test]
+fn the_dearest_of_very_many_rows_are_compared_with_what_they_cost_before() {
+    let world = World::new();
+    let mut text = String::new();
+    for n in 0..12_000_u64 {
+        for (ts, cost) in [(1_763_312_400_000 + n, 12_000 - n), (1_763_316_000_000 + n, n + 1)] {
+            let (model, provider) = (n % 11_000, n % 3);
+            writeln!(
+                text,
+                r#"{{"ts":{ts},"provider":"p{provider}","model":"m{model}","user":"user-{n}","cost_usd":0.0000{cost:05}}}"#
+            )
+            .unwrap();
+        }
+    }
+    assert_eq!(world.feed("import ndjson - --quiet", text.as_bytes()).code, Some(0));
+    let hour = "--range 2025-11-16T18:00:00Z..2025-11-16T19:00:00Z --json";
+    let json = world.run(&format!("costs --by user {hour}")).json();
+    let rows = json["groups"].as_array().unwrap();
+    assert_eq!((rows.len(), json["warnings"][0]["code"].as_str()), (10_001, Some("groups")));
+    let number = |row: &serde_json::Value, name: &str| (row[name].as_f64().unwrap() * 1e9).round() as u64;
+    for (row, n) in rows[..10_000].iter().zip((0..12_000).rev()) {
+        assert_eq!(row["labels"]["user"], format!("user-{n}"));
+        assert_eq!((number(row, "cost_usd"), number(row, "previous_usd")), (n + 1, 12_000 - n), "user {n}");
+    }
+    let all: u64 = (1..=12_000).sum();
+    for name in ["cost_usd", "previous_usd"] {
+        assert_eq!(rows.iter().map(|row| number(row, name)).sum::<u64>(), all, "{name}");
+    }
+    // By provider, and by model, each pair of which is one of more than there is a number of.
+    let json = world.run(&format!("costs {hour}")).json();
+    let sum = |rows: &str, name: &str| json[rows].as_array().unwrap().iter().map(|row| number(row, name)).sum::<u64>();
+    assert_eq!(json["groups"].as_array().unwrap().len(), 3);
+    assert_eq!(json["models"].as_array().unwrap().len(), 10_001);
+    for rows in ["groups", "models"] {
+        assert_eq!((sum(rows, "cost_usd"), sum(rows, "previous_usd")), (all, all), "{rows}");
+    }
+}
+
 /// Every model at many providers: more pairs of names than an answer could hold a number of each day of.
 #[test]
 fn costs_of_very_many_models_and_providers_are_told() {
@@ -115,4 +154,6 @@ fn costs_of_very_many_models_and_providers_are_told() {
         let done = world.run(&format!("costs --json --top 5 {by}"));
         assert_eq!((done.code, done.json()["total_usd"].as_f64()), (Some(0), Some(0.08)), "{by}");
     }
+    // Their cells are more than are compared at a time.
+    assert_eq!(world.run("store verify --deep").code, Some(0));
 }

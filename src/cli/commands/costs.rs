@@ -61,10 +61,10 @@ fn show(args: &CostsArgs, context: &Context) -> Result<u8> {
     let plans = question.plans();
     let series = match &store {
         Some(store) => {
-            let answers = store.run_all(&plans.clone().into_list())?;
-            CostsSeries { usage: usage(store, &plans.usage)?, ..CostsSeries::from_list(&plans, answers) }
+            let answers = store.run_in_turn(&plans.clone().into_list(), &|so_far| question.next(&plans, so_far))?;
+            CostsSeries { usage: usage(store, &plans.usage)?, ..CostsSeries::from_list(&question, &plans, answers) }
         }
-        None => CostsSeries::from_list(&plans, Vec::<Series>::new()),
+        None => CostsSeries::from_list(&question, &plans, Vec::new()),
     };
     let mut view = question.view(&series, elapsed_ms(context));
     context.warn_of_backlog(store.as_ref())?;
@@ -77,6 +77,8 @@ fn show(args: &CostsArgs, context: &Context) -> Result<u8> {
         context.print_json(&view)?;
         return Ok(verdict);
     }
+    // A screen has room for fewer rows anyway, and says how many others there are.
+    view.warnings.retain(|warning| warning.code != "groups");
     context.warn_all(&view.warnings);
     if view.total.requests == 0 {
         explain(range, text, store.as_ref(), calendar.zone(), context)?;

@@ -88,7 +88,7 @@ proptest! {
             if By::span(&by).is_none() {
                 prop_assert!(rows.is_sorted_by(|a, b| a.cost >= b.cost));
             }
-            let (mut cut, other) = top(rows.clone(), most);
+            let (mut cut, other) = top(rows.clone(), most, None);
             prop_assert!(cut.len() <= most);
             cut.extend(other.map(|(row, _)| row));
             prop_assert_eq!(sum(&cut), sum(&rows));

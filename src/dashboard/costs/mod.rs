@@ -2,15 +2,19 @@
 
 mod json;
 
+use std::collections::HashMap;
+
 use ax_storage::bucket::Measure;
-use ax_storage::query::plan::{Kinds, Label, Plan, Step};
+use ax_storage::query::plan::{Filter, Keep, Kinds, Label, Plan, Step};
 use ax_storage::query::series::Series;
 use ax_storage::time::{DAY_MS, HOUR_MS, TimeRange, Timestamp};
 use jiff::ToSpan;
 
 use super::{BudgetView, Labels, SourceView, Warning, Window};
+use crate::answer::GROUPS_MAX;
 use crate::calendar::{Calendar, Period};
 use crate::costs::advice::{self, Advice, Usage};
+use crate::costs::breakdown::First;
 use crate::costs::{self, By, Every, Histories, Kept, Outlook, Ready, Row, Standing, Told};
 use crate::metric::Money;
 use crate::pricing::Book;
@@ -88,10 +92,30 @@ pub struct CostsSeries<T> {
     pub before: Option<T>,
     /// What projections rest on: days up to now, hours up to now, then what budgets need.
     pub histories: Vec<T>,
+    /// What was asked for because the window had too many names.
+    pub beyond: Beyond<T>,
+}
+
+/// What a screen asks for besides where the store has not handed on every group: see [`CostsQuestion::next`].
+#[derive(Clone, Debug)]
+pub struct Beyond<T> {
+    /// Models without a price.
+    pub unpriced: Option<T>,
+    /// The window by the names of each section.
+    pub sections: Vec<T>,
+    /// The window before by the same, of no others than the sections' rows.
+    pub before: Vec<T>,
+}
+
+// Not derived: a plan has no default.
+impl<T> Default for Beyond<T> {
+    fn default() -> Self {
+        Self { unpriced: None, sections: Vec::new(), before: Vec::new() }
+    }
 }
 
 impl<T> CostsSeries<T> {
-    /// All of them but for the usage in one list; [`Self::from_list`] takes it apart again.
+    /// All of them but for the usage in one list; [`CostsSeries::from_list`] takes it apart again.
     pub fn into_list(self) -> Vec<T> {
         [self.main, self.trend, self.saved]
             .into_iter()
@@ -100,19 +124,22 @@ impl<T> CostsSeries<T> {
             .chain(self.histories)
             .collect()
     }
+}
 
-    /// The answers to a list of plans, in their order.
-    pub fn from_list<P>(plans: &CostsSeries<P>, list: Vec<T>) -> Self
-    where
-        T: Default,
-    {
+impl CostsSeries<Series> {
+    /// The answers to the list of `plans` and to what [`CostsQuestion::next`] asked after them, in their order.
+    pub fn from_list(question: &CostsQuestion<'_>, plans: &CostsSeries<Plan>, list: Vec<Series>) -> Self {
+        let beyond = question.more(plans, &list);
         let mut list = list.into_iter();
         let mut next = || list.next().unwrap_or_default();
         let (main, trend, saved) = (next(), next(), next());
         let split = plans.split.as_ref().map(|_| next());
         let before = plans.before.as_ref().map(|_| next());
         let histories = plans.histories.iter().map(|_| next()).collect();
-        Self { main, trend, saved, usage: T::default(), split, before, histories }
+        let unpriced = beyond.unpriced.map(|_| next());
+        let sections = beyond.sections.iter().map(|_| next()).collect();
+        let beyond = Beyond { unpriced, sections, before: list.collect() };
+        Self { main, trend, saved, usage: Series::default(), split, before, histories, beyond }
     }
 }
 
@@ -129,16 +156,16 @@ impl CostsQuestion<'_> {
         let labels = By::labels(&self.by);
         let others = labels.iter().any(|l| !MAIN.contains(l));
         let step = By::span(&self.by).filter(|_| !others).map(costs::Span::step);
-        let main = costs::breakdown::plan(self.range, &MAIN, step, &self.calendar);
+        let main = Plan { keep: self.keep(), ..costs::breakdown::plan(self.range, &MAIN, step, &self.calendar) };
         let trend_step = step.unwrap_or_else(|| self.trend_step());
         let trend = costs::breakdown::plan(self.range, &[], Some(trend_step), &self.calendar);
         let split = others.then(|| {
             let step = By::span(&self.by).map(costs::Span::step);
-            costs::breakdown::plan(self.range, &labels, step, &self.calendar)
+            Plan { keep: self.keep(), ..costs::breakdown::plan(self.range, &labels, step, &self.calendar) }
         });
         let before = self.before.as_ref().filter(|_| By::span(&self.by).is_none()).map(|before| {
             let labels = if labels.is_empty() { &MAIN[..] } else { &labels };
-            costs::breakdown::plan(before.range, labels, None, &self.calendar)
+            Plan { keep: self.keep(), ..costs::breakdown::plan(before.range, labels, None, &self.calendar) }
         });
         let saved = Plan {
             kinds: Kinds::CACHES,
@@ -146,7 +173,70 @@ impl CostsQuestion<'_> {
             ..Plan::new(self.range, self.calendar.zone().clone())
         };
         let usage = advice::plan(self.now, &self.calendar);
-        CostsSeries { main, trend, saved, usage, split, before, histories: self.histories().0.plans().to_vec() }
+        let histories = self.histories().0.plans().to_vec();
+        CostsSeries { main, trend, saved, usage, split, before, histories, beyond: Beyond::default() }
+    }
+
+    /// So many groups are handed on one by one; more are asked for by fewer names.
+    fn keep(&self) -> Option<Keep> {
+        First::Dearest.keep(self.more.top.unwrap_or(0).max(GROUPS_MAX))
+    }
+
+    /// The plans to answer after those before, from the same view of the store, given their answers; none when all is
+    /// answered.
+    ///
+    /// A window with more names than the store hands on is asked again by the names of each section alone, and the
+    /// window before for the rows that came of it.
+    pub fn next(&self, plans: &CostsSeries<Plan>, answers: &[Series]) -> Vec<Plan> {
+        let asked = plans.clone().into_list().len();
+        let more = self.more(plans, answers);
+        let more: Vec<Plan> = more.unpriced.into_iter().chain(more.sections).collect();
+        match answers.len().checked_sub(asked) {
+            Some(0) if !more.is_empty() => more,
+            Some(n) if n == more.len() => self.before_of_rows(plans, answers),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What the answers to `plans` lack: nothing, where there are no more groups than are handed on.
+    fn more(&self, plans: &CostsSeries<Plan>, answers: &[Series]) -> Beyond<Plan> {
+        let Some(main) = answers.first().filter(|main| main.rest.is_some()) else { return Beyond::default() };
+        let unpriced = || Plan {
+            keep: First::Unpriced.keep(GROUPS_MAX),
+            ..costs::breakdown::plan(self.range, &MAIN, None, &self.calendar)
+        };
+        let section = |by: &Vec<By>| Plan {
+            keep: self.keep(),
+            ..costs::breakdown::plan(self.range, &By::labels(by), By::span(by).map(costs::Span::step), &self.calendar)
+        };
+        // The window itself is by provider and model.
+        let is_main = MAIN.iter().all(|label| self.by.contains(&By::Label(*label)));
+        let sections = if plans.split.is_some() || is_main { Vec::new() } else { self.sections_by() };
+        Beyond {
+            unpriced: (main.all.counts.unpriced > 0).then(unpriced),
+            sections: sections.iter().map(section).collect(),
+            before: Vec::new(),
+        }
+    }
+
+    /// The window before by the rows of each section, where it has more groups than are handed on.
+    fn before_of_rows(&self, plans: &CostsSeries<Plan>, answers: &[Series]) -> Vec<Plan> {
+        let series = CostsSeries::from_list(self, plans, answers.to_vec());
+        let (Some(before), true) = (&self.before, series.before.as_ref().is_some_and(|b| b.rest.is_some())) else {
+            return Vec::new();
+        };
+        let of_section = |(place, by): (usize, Vec<By>)| {
+            let labels = By::labels(&by);
+            let rows = self.rows(place, &by, &series).0.into_iter().map(|row| row.labels).collect();
+            let filter = Filter::Among(labels.clone(), rows);
+            Plan { filter, ..costs::breakdown::plan(before.range, &labels, None, &self.calendar) }
+        };
+        self.sections_by().into_iter().enumerate().map(of_section).collect()
+    }
+
+    /// What the rows of each section are told apart by.
+    fn sections_by(&self) -> Vec<Vec<By>> {
+        if self.by.is_empty() { MAIN.map(|label| vec![By::Label(label)]).into() } else { vec![self.by.clone()] }
     }
 
     /// What is asked for projections, and where each budget's is.
@@ -193,13 +283,20 @@ impl CostsQuestion<'_> {
         warnings.extend(
             missing.iter().map(|what| Warning { code: "missing", message: format!("could not be read: {what}") }),
         );
+        if self.more.top.is_none()
+            && let Some(cut) = sections.iter().find(|section| section.others > 0)
+        {
+            let (kept, all) = (cut.groups.len() - 1, cut.groups.len() - 1 + cut.others);
+            let message = format!("the first {kept} of {all} groups have a row, and (other) is all the rest");
+            warnings.push(Warning { code: "groups", message });
+        }
         let saved = series.saved.all.stats.first().map_or(0, |s| s.sum);
         CostsView {
             generated_at: self.now,
             range: Window { range, zone: calendar.zone().clone() },
             range_text: self.range_text.clone(),
             so_far: self.range_text.as_deref() == Some("month"),
-            unpriced_models: unpriced(main),
+            unpriced_models: unpriced(series.beyond.unpriced.as_ref().unwrap_or(main)),
             sections,
             trend: trend(&series.trend),
             by_hour: series.trend.steps.first().is_some_and(|s| s.range.millis() <= HOUR_MS),
@@ -270,49 +367,58 @@ impl CostsQuestion<'_> {
     }
 
     fn sections(&self, series: &CostsSeries<Series>, before: Option<&BeforeView>) -> Vec<SectionView> {
-        if self.by.is_empty() {
-            return MAIN.map(|label| self.section(&[By::Label(label)], series, before)).into();
-        }
-        vec![self.section(&self.by, series, before)]
+        let by = self.sections_by().into_iter().enumerate();
+        by.map(|(place, by)| self.section(place, &by, series, before)).collect()
     }
 
-    fn section(&self, by: &[By], series: &CostsSeries<Series>, before: Option<&BeforeView>) -> SectionView {
+    /// The rows of a section, and the sum of those that are not shown with how many they are.
+    fn rows(&self, place: usize, by: &[By], series: &CostsSeries<Series>) -> (Vec<Row>, Option<(Row, usize)>) {
         let labels = By::labels(by);
-        let (source, grouped) = match &series.split {
-            Some(split) => (split, labels.as_slice()),
-            None => (&series.main, &MAIN[..]),
+        let (source, grouped) = match (series.beyond.sections.get(place), &series.split) {
+            (Some(section), _) => (section, labels.as_slice()),
+            (None, Some(split)) => (split, labels.as_slice()),
+            (None, None) => (&series.main, &MAIN[..]),
         };
-        let earlier: Option<Vec<Row>> = before.and(series.before.as_ref()).map(|answer| {
-            let grouped = if self.by.is_empty() { &MAIN[..] } else { labels.as_slice() };
-            costs::rows(answer, grouped, by, &self.calendar)
+        let rows = costs::rows(source, grouped, by, &self.calendar);
+        costs::breakdown::top(rows, self.more.top.unwrap_or(usize::MAX), costs::breakdown::rest(source))
+    }
+
+    fn section(
+        &self,
+        place: usize,
+        by: &[By],
+        series: &CostsSeries<Series>,
+        before: Option<&BeforeView>,
+    ) -> SectionView {
+        let labels = By::labels(by);
+        let earlier = match series.beyond.before.get(place) {
+            Some(of_rows) => Some((of_rows, labels.as_slice())),
+            None if self.by.is_empty() => series.before.as_ref().map(|answer| (answer, &MAIN[..])),
+            None => series.before.as_ref().map(|answer| (answer, labels.as_slice())),
+        };
+        let earlier: Option<HashMap<Vec<Box<str>>, Money>> = before.and(earlier).map(|(answer, grouped)| {
+            let rows = costs::rows(answer, grouped, by, &self.calendar);
+            rows.into_iter().map(|row| (row.labels, row.cost)).collect()
         });
-        let previous = |row: &Row| {
-            let rows = earlier.as_ref()?;
-            Some(rows.iter().find(|r| r.labels == row.labels).map_or(Money(0), |r| r.cost))
-        };
+        let previous = |row: &Row| Some(earlier.as_ref()?.get(&row.labels).copied().unwrap_or_default());
         let whole = costs::total(&series.main).cost;
-        let (rows, other) = costs::breakdown::top(
-            costs::rows(source, grouped, by, &self.calendar),
-            self.more.top.unwrap_or(usize::MAX),
-        );
+        let (rows, other) = self.rows(place, by, series);
         let name = |row: &Row| Labels::of(&labels, &row.labels);
-        let mut groups: Vec<GroupView> = rows
-            .iter()
-            .map(|row| GroupView {
-                labels: name(row),
-                share: row.spent().and_then(|cost| share(cost, whole)),
-                previous: previous(row),
-                row: row.clone(),
-            })
-            .collect();
-        if let Some((row, count)) = other {
+        let view = |labels: Labels, previous: Option<Money>, row: Row| GroupView {
+            labels,
+            share: row.spent().and_then(|cost| share(cost, whole)),
+            previous,
+            row,
+        };
+        let mut groups: Vec<GroupView> = rows.into_iter().map(|row| view(name(&row), previous(&row), row)).collect();
+        let others = other.as_ref().map_or(0, |(_, count)| *count);
+        if let Some((row, _)) = other {
             let shown: i128 = groups.iter().filter_map(|g| g.previous).map(|m| m.0).sum();
             let previous = before.filter(|_| earlier.is_some()).map(|b| Money(b.total.0.saturating_sub(shown)));
             let labels = Labels(labels.iter().map(|l| (l.name(), "(other)".into())).collect());
-            groups.push(GroupView { labels, share: row.spent().and_then(|cost| share(cost, whole)), previous, row });
-            return SectionView { by: by.to_vec(), groups, others: count };
+            groups.push(view(labels, previous, row));
         }
-        SectionView { by: by.to_vec(), groups, others: 0 }
+        SectionView { by: by.to_vec(), groups, others, asked: self.more.top.is_some() }
     }
 }
 
@@ -428,6 +534,8 @@ pub struct SectionView {
     pub groups: Vec<GroupView>,
     /// How many rows the last one, `(other)`, stands for.
     pub others: usize,
+    /// It was said how many rows there are to be.
+    pub asked: bool,
 }
 
 /// A row.

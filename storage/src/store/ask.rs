@@ -37,10 +37,30 @@ impl Store {
     /// # Errors
     /// See [`Store::run`]; the first that fails.
     pub fn run_all(&self, plans: &[Plan]) -> Result<Vec<Series>, QueryError> {
+        self.run_in_turn(plans, &|_| Vec::new())
+    }
+
+    /// Answers several plans, and then those that `next` makes of all answers so far, until it makes none: all
+    /// from one and the same view.
+    ///
+    /// # Errors
+    /// See [`Store::run_all`].
+    pub fn run_in_turn(
+        &self,
+        plans: &[Plan],
+        next: &dyn Fn(&[Series]) -> Vec<Plan>,
+    ) -> Result<Vec<Series>, QueryError> {
         self.ask(|view| {
-            let answers: Result<Vec<Series>, QueryError> =
-                plans.iter().map(|plan| query::execute(&view, plan)).collect();
-            let (mut answers, problems) = (answers?, view.problems());
+            let run = |plan: &Plan| query::execute(&view, plan);
+            let mut answers: Vec<Series> = plans.iter().map(run).collect::<Result<_, _>>()?;
+            loop {
+                let more = next(&answers);
+                if more.is_empty() {
+                    break;
+                }
+                answers.extend(more.iter().map(run).collect::<Result<Vec<_>, _>>()?);
+            }
+            let problems = view.problems();
             answers.iter_mut().for_each(|series| series.missing.extend(problems.iter().cloned()));
             Ok(answers)
         })
