@@ -12,6 +12,10 @@ use crate::time::{Tier, TimeRange, Timestamp, Zone};
 /// Provider and start of a row.
 pub(crate) type Place = (Box<str>, Timestamp);
 
+/// Cells that are held for a provider's sake before the later providers are left for another time: 170 MiB of them,
+/// and of the small ones of other tables.
+const CELLS_MAX: usize = 200_000;
+
 /// Rows by table and place.
 #[derive(Default)]
 pub(crate) struct Expected {
@@ -24,6 +28,28 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
+    /// How many providers of `all`, which are sorted, it has room for; the rows of the others are thrown away. At least
+    /// one: what that has in a day has to fit.
+    pub(crate) fn fit(&mut self, all: &[Box<str>]) -> usize {
+        let mut fitting = all.len();
+        while fitting > 1 && self.cells() > CELLS_MAX {
+            fitting /= 2;
+            let first = (all[fitting].clone(), Timestamp::MIN);
+            self.buckets.iter_mut().for_each(|rows| drop(rows.split_off(&first)));
+            self.dists.iter_mut().for_each(|rows| drop(rows.split_off(&first)));
+            drop(self.details.split_off(&first));
+        }
+        fitting
+    }
+
+    /// Request cells, and those of other tables as what they take of one.
+    fn cells(&self) -> usize {
+        let buckets: usize = self.buckets.iter().flat_map(BTreeMap::values).map(|row| row.requests.len()).sum();
+        let dists: usize = self.dists.iter().flat_map(BTreeMap::values).map(|row| row.cells.len()).sum();
+        let details: usize = self.details.values().map(|row| row.cells.len()).sum();
+        buckets + dists / 6 + details / 4
+    }
+
     /// Adds `rows`, sorted by time. `ids` has the store's id of every name of the batch.
     pub(crate) fn add(&mut self, names: &Names, rows: &[Row], ids: &[NameId], other: NameId, zone: &Zone) {
         let ids = StoreIds { ids, other };

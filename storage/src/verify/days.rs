@@ -1,6 +1,6 @@
 //! Each bucket against one made anew from the events, one local day after the other.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use redb::{ReadTransaction, ReadableTable};
 
@@ -16,7 +16,7 @@ use crate::store::{RolledUp, Store, View};
 use crate::tier::db::DbError;
 use crate::tier::schema::NAME_IDS;
 use crate::tier::{RowValue, place};
-use crate::time::{Tier, TimeRange, Timestamp};
+use crate::time::{Tier, TimeRange, Timestamp, Zone};
 
 /// A bucket cut in UTC may begin in one local day and end in the next: so much of that is read too.
 const OVERHANG_MS: u64 = 5 * 60_000;
@@ -35,9 +35,8 @@ pub(super) fn compare_events(
         for table in Table::ALL {
             all.extend(providers(store, snapshot, table)?);
         }
-        Ok::<_, DbError>((all_names(store, snapshot)?, all.into_iter().collect::<Vec<Box<str>>>()))
+        Ok::<_, DbError>((StoreNames::read(store, snapshot)?, all.into_iter().collect::<Vec<Box<str>>>()))
     })?;
-    let other = names.get(OTHER).copied().unwrap_or(0);
     let rolled_up = RolledUp::of(store, view.manifest().clone());
     for (number, start) in days.starts.iter().enumerate() {
         let day = Tier::Day.bucket(*start, store.zone());
@@ -45,34 +44,98 @@ pub(super) fn compare_events(
             continue;
         }
         progress(&format!("tiers against events, day {} of {}", number + 1, days.starts.len()));
-        let mut expected = Expected::default();
-        let read = TimeRange { start: day.start, end: day.end.plus_ms(OVERHANG_MS) };
+        // As many providers at a time as there is room for the cells of: nearly always all.
+        let mut rest = all_providers.as_slice();
+        let mut first = None;
+        loop {
+            let events = Events { rolled_up: &rolled_up, view, names: &names, zone: store.zone(), day, first };
+            let (expected, count) = events.of_providers(rest)?;
+            let (providers, later) = rest.split_at(count);
+            let mut comparison = Comparison { store, view, snapshot, day, providers, found: &mut *found };
+            store.db().guard(|| comparison.compare_all(expected))?;
+            rest = later;
+            first = rest.first().map(|provider| &**provider);
+            if first.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What the store calls names.
+struct StoreNames {
+    names: Names,
+    /// By id in `names`.
+    ids: Vec<NameId>,
+}
+
+impl StoreNames {
+    fn read(store: &Store, snapshot: &ReadTransaction) -> Result<Self, DbError> {
+        let db = store.db();
+        let table = snapshot.open_table(NAME_IDS).map_err(|e| db.error(e))?;
+        let (mut names, mut ids) = (Names::default(), vec![0]);
+        for row in table.iter().map_err(|e| db.error(e))? {
+            let (name, id) = row.map_err(|e| db.error(e))?;
+            // Each name is there once; an empty one would be no name.
+            if names.intern(name.value()) as usize == ids.len() {
+                ids.push(id.value());
+            }
+        }
+        Ok(Self { names, ids })
+    }
+
+    /// The store's id of `name`. One that it does not know can only make a difference that is reported.
+    fn id(&self, name: &str) -> NameId {
+        self.names.find(name).map_or(0, |id| self.ids[id as usize])
+    }
+}
+
+/// The events of a day.
+struct Events<'a> {
+    rolled_up: &'a RolledUp<'a>,
+    view: &'a View<'a>,
+    names: &'a StoreNames,
+    zone: &'a Zone,
+    day: TimeRange,
+    /// Only those of this provider and of later ones.
+    first: Option<&'a str>,
+}
+
+impl Events<'_> {
+    /// The rows that the events of providers make, up to one that there is no room for any more; and how many of
+    /// `providers`, from the first on, these are. Providers that are not among them are some that no table knows.
+    fn of_providers(&self, providers: &[Box<str>]) -> Result<(Expected, usize), QueryError> {
+        let (mut expected, mut count) = (Expected::default(), providers.len());
+        let read = TimeRange { start: self.day.start, end: self.day.end.plus_ms(OVERHANG_MS) };
+        let other = self.names.id(OTHER);
         let mut add = |batch: &Names, rows: &[Row]| {
-            // A name the store does not know can only make a difference that is reported below.
-            let ids: Vec<NameId> = batch.iter().map(|n| names.get(n).copied().unwrap_or(0)).collect();
-            expected.add(batch, rows, &ids, other, store.zone());
+            let ids: Vec<NameId> = batch.iter().map(|name| self.names.id(name)).collect();
+            let end = providers.get(count).map(|provider| &**provider);
+            let wanted = |row: &&Row| {
+                let provider = batch.get(row.provider);
+                self.first.is_none_or(|first| first <= provider) && end.is_none_or(|end| provider < end)
+            };
+            if self.first.is_none() && end.is_none() {
+                expected.add(batch, rows, &ids, other, self.zone);
+            } else {
+                let rows: Vec<Row> = rows.iter().filter(wanted).copied().collect();
+                expected.add(batch, &rows, &ids, other, self.zone);
+            }
+            count = expected.fit(&providers[..count]);
         };
-        rolled_up.each_sealed(read, &mut |names, rows| {
+        self.rolled_up.each_sealed(read, &mut |names, rows| {
             add(names, rows);
             Ok(())
         })?;
-        view.journal_rows(read, true, &mut |names, rows| {
+        self.view.journal_rows(read, true, &mut |names, rows| {
             let mut rows: Vec<Row> = rows.iter().filter(|row| read.contains(row.ts)).copied().collect();
             rows.sort_by_key(|row| row.ts);
             add(names, &rows);
             Ok(())
         })?;
-        let mut comparison = Comparison { store, view, snapshot, day, providers: &all_providers, found: &mut *found };
-        store.db().guard(|| comparison.compare_all(expected))?;
+        Ok((expected, count))
     }
-    Ok(())
-}
-
-fn all_names(store: &Store, snapshot: &ReadTransaction) -> Result<HashMap<String, NameId>, DbError> {
-    let db = store.db();
-    let table = snapshot.open_table(NAME_IDS).map_err(|e| db.error(e))?;
-    let rows = table.iter().map_err(|e| db.error(e))?;
-    rows.map(|row| row.map(|(name, id)| (name.value().to_owned(), id.value())).map_err(|e| db.error(e))).collect()
 }
 
 /// The stored rows of one day and where problems go.
