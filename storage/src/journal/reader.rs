@@ -35,6 +35,9 @@ const CHUNK_BYTES: usize = 256 << 10;
 /// Below this offset all frames are walked to learn names; beyond it the chain of name frames is.
 const WALK_BYTES: u64 = 128 << 10;
 
+/// Bytes of the longest frame.
+const FRAME_BYTES_MAX: u64 = (FRAME_SLOTS_MAX * SLOT_BYTES) as u64;
+
 /// How far the meaning of ids is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Known {
@@ -286,7 +289,7 @@ impl Reader {
     fn step_over(&mut self, pass: &mut Pass, limit: Limit) -> Result<bool, JournalError> {
         fence(Ordering::Acquire);
         let from = pass.progress.next;
-        let reach = if self.dead { u64::MAX } else { u64::from(FRAME_SLOTS_MAX * SLOT_BYTES) };
+        let reach = if self.dead { u64::MAX } else { FRAME_BYTES_MAX };
         let found = self.find(from, reach, limit)?;
         let here = found.first_bad == Some(from);
         if let Some(next) = found.frame {
@@ -334,11 +337,12 @@ impl Reader {
                     return Ok(found);
                 }
                 match look(self.seed, base, &bytes[..got], at) {
-                    Look::Frame { .. } => {
+                    Look::Frame { slots, .. } if offset + (slots * SLOT) as u64 <= limit.bytes() => {
                         found.frame = Some(offset);
                         return Ok(found);
                     }
-                    Look::Bad => {
+                    // Or a frame that goes on behind the limit: `run` does not see it whole.
+                    Look::Frame { .. } | Look::Bad => {
                         found.first_bad.get_or_insert(offset);
                     }
                     // Torn where the file ends: a write that never returned.
@@ -374,15 +378,15 @@ impl Reader {
             }
             // Names stand close together: read a stretch that ends behind the longest frame.
             if next < base || next >= base + got as u64 || got == 0 {
-                let behind = next + u64::from(FRAME_SLOTS_MAX * SLOT_BYTES);
+                let behind = next + FRAME_BYTES_MAX;
                 base = behind.saturating_sub(bytes.len() as u64).max(u64::from(HEADER_BYTES));
                 got = read_up_to(&self.file, &mut bytes, base).map_err(|cause| self.io(cause))?;
             }
             let at = usize::try_from(next - base).unwrap_or(usize::MAX);
             let frame = match look(self.seed, base, &bytes[..got], at) {
                 Look::Frame { payload, .. } => decode(payload),
-                // The stretch ends inside the frame: fetch one that does not.
-                Look::Cut if base + got as u64 > next + SLOT as u64 && at > 0 => {
+                // The stretch ends inside the frame, and not because the file does: fetch one that does not.
+                Look::Cut if got == bytes.len() && base + (got as u64) < next + FRAME_BYTES_MAX => {
                     (base, got) = (0, 0);
                     continue;
                 }
@@ -399,7 +403,7 @@ impl Reader {
         Ok(true)
     }
 
-    /// Learns the names of all frames in `from..to`, without checking any other frame.
+    /// Learns the names of all frames in `from..to`, without checking others of one slot.
     fn walk(&mut self, from: u64, to: u64) -> Result<(), JournalError> {
         let mut bytes = vec![0; CHUNK_BYTES];
         let mut base = from;
@@ -408,18 +412,20 @@ impl Reader {
             let mut at = 0;
             while at + SLOT <= got && base + (at as u64) < to {
                 let len = u32_at(&bytes, at);
-                let slots = if valid_len(len) { slots_of(len) as usize } else { 1 };
+                let mut slots = if valid_len(len) { slots_of(len) as usize } else { 1 };
                 if at + slots * SLOT > got && got == bytes.len() {
                     break;
                 }
-                // A wrong length leads astray for a frame at most: names have checksums, and a
-                // slot inside a frame is tried when it is reached.
-                if valid_len(len)
-                    && is_name(&bytes[at + FRAME_HEAD_BYTES..])
-                    && let Look::Frame { payload, .. } = look(self.seed, base, &bytes[..got], at)
-                    && let Ok(Frame::Name { class, id, a, b, .. }) = decode(payload)
-                {
-                    self.learnt.define(class, id, a, b);
+                if slots > 1 || valid_len(len) && is_name(&bytes[at + FRAME_HEAD_BYTES..]) {
+                    match look(self.seed, base, &bytes[..got], at) {
+                        Look::Frame { payload, .. } => {
+                            if let Ok(Frame::Name { class, id, a, b, .. }) = decode(payload) {
+                                self.learnt.define(class, id, a, b);
+                            }
+                        }
+                        // Names may stand in the slots that a wrong length covers.
+                        _ => slots = 1,
+                    }
                 }
                 at += slots * SLOT;
             }

@@ -124,6 +124,22 @@ fn own(path: &Path) -> File {
     owner
 }
 
+/// A frame with a right checksum went on behind the end that the header tells: it was found again and again.
+#[test]
+fn an_end_inside_a_frame_is_damage() {
+    let mut sketch = Sketch::named();
+    sketch.event(1);
+    sketch.finish();
+    let end = u64::from(sketch.here());
+    sketch.frame(&[200; 300]);
+    sketch.bytes[END_AT..END_AT + 16].copy_from_slice(&pair(end + 64));
+    let (_dir, mut reader) = sketch.reader();
+    let (costs, progress) = read(&mut reader);
+    assert_eq!((costs, progress.finished, progress.damaged.len()), (vec![1], true, 1), "{progress:?}");
+    let again = reader.read_until(0, end + 64, 10, &mut Batch::default()).unwrap();
+    assert_eq!((again.events, again.finished), (1, true), "{again:?}");
+}
+
 #[test]
 fn names_and_numbers_come_back() {
     let mut sketch = Sketch::named();
@@ -235,6 +251,41 @@ fn names_far_before_the_start_are_found_through_their_chain_or_without_it() {
         assert_eq!(batch.names.get(batch.rows[0].model), "sonnet");
         assert_eq!(batch.names.get(batch.rows[0].user), long);
     }
+}
+
+/// A bit of a name's length was flipped, so that it seems to reach beyond the end of the file: who followed the
+/// chain of names fetched the same bytes again and again, for ever.
+#[test]
+fn a_name_that_seems_to_go_beyond_the_end_is_not_waited_for() {
+    let mut sketch = Sketch::named();
+    (0..3000).for_each(|_| sketch.event(1));
+    let name = sketch.bytes.len();
+    sketch.name(Class::User, 2, "bob", "");
+    let from = u64::from(sketch.here());
+    sketch.event_of(1, 9);
+    sketch.event_of(2, 9);
+    sketch.finish();
+    sketch.bytes[name + 1] ^= 4;
+    let (_dir, mut reader) = sketch.reader();
+    let progress = reader.read(from, 10, &mut Batch::default()).unwrap();
+    assert_eq!((progress.events, progress.damaged.len()), (1, 1), "{progress:?}");
+}
+
+/// The length of an event was damaged, so that it seems to cover the names behind it: who went on later did not
+/// learn them, and all their events were lost.
+#[test]
+fn names_behind_a_damaged_length_are_learnt() {
+    let mut sketch = Sketch::named();
+    let broken = sketch.bytes.len();
+    sketch.event(1);
+    sketch.name(Class::User, 2, "bob", "");
+    let from = u64::from(sketch.here());
+    sketch.event_of(2, 9);
+    (0..20).for_each(|_| sketch.event(1));
+    sketch.bytes[broken + 1] ^= 4;
+    let (_dir, mut reader) = sketch.reader();
+    let progress = reader.read(from, 100, &mut Batch::default()).unwrap();
+    assert_eq!((progress.events, progress.damaged.len()), (21, 0), "{progress:?}");
 }
 
 #[test]
