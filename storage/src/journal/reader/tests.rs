@@ -398,18 +398,24 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     /// Whatever is done to the bytes behind a good header: no panic, no hang, and never an event
-    /// that was not written.
+    /// that was not written. Names of a long file are learnt through their chain.
     #[test]
     fn hostile_bytes_never_become_events(
-        changes in prop::collection::vec((0usize..3000, any::<u8>()), 0..12),
-        cut in 0usize..3000,
+        changes in prop::collection::vec((prop::bool::weighted(0.2), 0usize..3000, any::<u8>()), 0..12),
+        cut in prop_oneof![Just(0usize), 0usize..3000],
         from in 0u64..60,
+        long: bool,
         live: bool,
         finished: bool,
     ) {
         let mut sketch = Sketch::named();
+        (0..if long { 2100 } else { 0 }).for_each(|_| sketch.event(1000));
+        let start = sketch.bytes.len();
         for cost in 1000..1020 {
-            sketch.event(cost);
+            if cost % 5 == 0 {
+                sketch.name(Class::User, cost as u32, "bob", "");
+            }
+            sketch.event_of(if cost < 1010 { 1 } else { 1010 }, cost);
             if cost % 4 == 0 {
                 let who = Who::Names { provider: "p", model: "m", user: "u" };
                 sketch.frame(Buffer::wide(at(1), who, "e", "", &numbers(cost)).payload());
@@ -421,19 +427,18 @@ proptest! {
         if finished {
             sketch.finish();
         }
-        for (at, byte) in changes {
+        for (in_header, at, byte) in changes {
             // The fixed header has its own test; END_AT and what follows is fair game.
-            let at = (END_AT + at) % sketch.bytes.len();
-            if at >= HEAD || at >= END_AT {
-                sketch.bytes[at] = byte;
-            }
+            let at = if in_header { END_AT + at % 32 } else { start + at % (sketch.bytes.len() - start) };
+            sketch.bytes[at] = byte;
         }
         sketch.bytes.truncate(sketch.bytes.len().saturating_sub(cut).max(HEAD));
         let (_dir, path) = sketch.write();
         let owner = live.then(|| own(&path));
         let mut batch = Batch::default();
         let mut reader = Reader::open(&path).unwrap();
-        let progress = reader.read(u64::from(offset_of(0)) + from * 64, 1 << 20, &mut batch).unwrap();
+        let from = if long { start as u64 + from * 64 } else { u64::from(offset_of(0)) + from * 64 };
+        let progress = reader.read(from, 1 << 20, &mut batch).unwrap();
         prop_assert_eq!(progress.events, batch.rows.len() as u64);
         prop_assert!(live || progress.finished);
         let known = costs(&batch);
