@@ -2,9 +2,15 @@
 
 use std::path::Path;
 
+#[path = "mend.rs"]
+pub mod mend;
+
 use ax_storage::bucket::codec::{BUCKET_VERSION, BucketView, RowKey, decode_bucket, decode_detail, decode_dist};
 use ax_storage::bucket::{Measure, Table};
 use ax_storage::histogram::{Accumulator, Entries, INDEX_END, Walker, decode};
+use ax_storage::journal::{Progress, Reader};
+use ax_storage::raw::{ColumnSet, Scratch, Segment};
+use ax_storage::row::Batch;
 use ax_storage::time::{Tier, Timestamp};
 
 /// First byte: table; the rest: the body of a row, which gets a checksum that fits.
@@ -72,32 +78,70 @@ pub fn histogram(data: &[u8]) {
     let _ = (sum.quantile(990_000, 0, u64::MAX), sum.count_above(1000));
 }
 
-/// A journal file.
+/// A journal file, as it came and with checksums that fit.
 pub fn journal(data: &[u8]) {
-    with_file(data, |path| {
-        let Ok(mut reader) = ax_storage::journal::Reader::open(path) else { return };
-        let mut batch = ax_storage::row::Batch::default();
-        let _ = reader.drops();
-        let _ = reader.read(0, 100_000, &mut batch);
-        assert!(batch.rows.len() <= data.len() / 64, "an event takes a slot at least");
-    });
+    for data in [data, &mend::journal(data)] {
+        with_file(data, |path| {
+            let all = journal_from(path, 0, u64::MAX, u64::MAX);
+            assert!(all.events <= data.len() as u64 / 64, "an event takes a slot at least");
+            // Another reader goes on where one stopped: it has to learn the names that stand before.
+            let begun = journal_from(path, 0, u64::MAX, all.events / 2);
+            let rest = journal_from(path, begun.next, u64::MAX, u64::MAX);
+            assert_eq!(begun.events + rest.events, all.events, "read in two parts");
+            // Up to a place that need not be the end of a frame.
+            let first = journal_from(path, 0, 4096 + data.len() as u64 / 2 % 4096, u64::MAX);
+            assert!(first.events <= all.events);
+        });
+    }
 }
 
-/// A segment file, of whatever store it says, with all its events.
+fn journal_from(path: &Path, from: u64, until: u64, max_events: u64) -> Progress {
+    let read = |mut reader: Reader| {
+        let mut batch = Batch::default();
+        let _ = reader.drops();
+        let progress = reader.read_until(from, until, max_events, &mut batch);
+        assert!(progress.as_ref().map_or(true, |progress| progress.events == batch.rows.len() as u64));
+        progress
+    };
+    Reader::open(path).and_then(read).unwrap_or_default()
+}
+
+/// Blocks that are read of a segment: each may say that all its many rows are alike, in twenty bytes.
+const BLOCKS: usize = 20;
+
+/// A segment file, of whatever store it says, with all its events; as it came and with checksums that fit.
 pub fn segment(data: &[u8]) {
-    let store = data.get(16..32).and_then(|bytes| bytes.try_into().ok()).map_or(0, u128::from_le_bytes);
-    with_file(data, |path| {
-        let Ok(segment) = ax_storage::raw::Segment::open(path, store) else { return };
-        let (mut scratch, mut batch) = (ax_storage::raw::Scratch::default(), ax_storage::row::Batch::default());
-        for block in 0..segment.blocks().len() {
-            drop(segment.rows(block, &mut scratch, &mut batch));
+    for data in [data, &mend::segment(data)] {
+        let store = data.get(16..32).and_then(|bytes| bytes.try_into().ok()).map_or(0, u128::from_le_bytes);
+        with_file(data, |path| {
+            let Ok(segment) = Segment::open(path, store) else { return };
+            let mut scratch = Scratch::default();
+            for (number, block) in segment.blocks().iter().enumerate().take(BLOCKS) {
+                let mut batch = Batch::default();
+                if segment.rows(number, &mut scratch, &mut batch).is_ok() {
+                    assert_eq!(batch.rows.len(), block.rows);
+                }
+                columns(&segment, number, &mut scratch);
+            }
+        });
+    }
+}
+
+/// Each column by itself, as values and as they are packed.
+fn columns(segment: &Segment, block: usize, scratch: &mut Scratch) {
+    for column in segment.blocks()[block].kind.columns().iter() {
+        let Ok(mut reader) = segment.read(block, ColumnSet::of(&[column]), scratch) else { continue };
+        for group in 0..reader.groups() {
+            reader.decode(group, ColumnSet::of(&[column]));
+            let value = reader.values(column)[0];
+            let _ = reader.words_within(column, group, (value, value.saturating_add(1000)));
         }
-        assert!(batch.rows.len() as u64 <= segment.meta().rows, "no more events than its footer says");
-    });
+    }
 }
 
 fn with_file(data: &[u8], read: impl FnOnce(&Path)) {
-    let Ok(dir) = tempfile::tempdir() else { return };
+    // In memory where there is such a folder: a file a try.
+    let Ok(dir) = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()) else { return };
     let path = dir.path().join("file");
     if std::fs::write(&path, data).is_ok() {
         read(&path);

@@ -12,7 +12,8 @@ use ax_storage::bucket::{
 };
 use ax_storage::event::{Cache, CostSource, Event, NanoUsd, Outcome, RateLimit, Request, Tokens};
 use ax_storage::histogram::{CountsBuilder, encode};
-use ax_storage::journal::{Recorder, RecorderOptions, list};
+use ax_storage::journal::{Reader, Recorder, RecorderOptions, list};
+use ax_storage::raw::{Scratch, Segment};
 use ax_storage::row::Batch;
 use ax_storage::time::{Tier, Timestamp, Zone};
 
@@ -42,6 +43,36 @@ fn every_seed_is_read_to_its_end() {
             tried += 1;
         }
         assert!(tried > 0, "no seeds for {name}");
+    }
+}
+
+/// Guards that the fuzzer gets behind the checksums: what is not damaged needs no mending, so its checksums are those
+/// of the engine, and a segment with a changed or a longer chunk is opened.
+#[test]
+fn mended_files_are_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    for n in ["1", "12", "300"] {
+        let seed = |target: &str, name: &str| std::fs::read(seeds(target).join(name)).unwrap();
+        let (journal, framed, segment) =
+            (seed("journal", n), seed("journal", &format!("frames-{n}")), seed("segment", n));
+        assert_eq!(targets::mend::journal(&journal), journal, "{n}");
+        assert_eq!(targets::mend::segment(&segment), segment, "{n}");
+        std::fs::write(&path, targets::mend::journal(&framed)).unwrap();
+        let mut batch = Batch::default();
+        let progress = Reader::open(&path).unwrap().read(0, u64::MAX, &mut batch).unwrap();
+        assert_eq!((progress.events.to_string().as_str(), progress.damaged), (n, vec![]));
+
+        let store = u128::from_le_bytes(segment[16..32].try_into().unwrap());
+        let changes: [fn(&mut Vec<u8>); 2] = [|bytes| bytes[66] ^= 1, |bytes| bytes.insert(66, 1)];
+        // The only event has nothing but values that stand in the footer.
+        for change in changes.into_iter().filter(|_| n != "1") {
+            let mut changed = segment.clone();
+            change(&mut changed);
+            std::fs::write(&path, targets::mend::segment(&changed)).unwrap();
+            let read = Segment::open(&path, store).unwrap().rows(0, &mut Scratch::default(), &mut batch);
+            assert!(read.as_ref().err().is_none_or(|e| !e.to_string().contains("checksum")), "{read:?}");
+        }
     }
 }
 
@@ -129,6 +160,18 @@ fn event(i: u64) -> Event<'static> {
     }
 }
 
+/// The frames of a journal as `mend::journal` takes them: length u16 and payload.
+fn frames(journal: &[u8]) -> Vec<u8> {
+    let (mut frames, mut at) = (Vec::new(), 4096);
+    while let Some(&[low, high]) = journal.get(at..at + 2) {
+        let length = usize::from(u16::from_le_bytes([low, high]));
+        frames.extend([low, high]);
+        frames.extend(&journal[at + 8..at + 8 + length]);
+        at += (length + 8).next_multiple_of(64);
+    }
+    frames
+}
+
 #[test]
 #[ignore = "writes the seeds anew"]
 fn write_file_seeds() {
@@ -152,6 +195,7 @@ fn write_file_seeds() {
         // The rest of the file is room for more.
         bytes.truncate((bytes.iter().rposition(|b| *b != 0).unwrap() / 64 + 1) * 64);
         std::fs::write(seeds("journal").join(format!("{n}")), &bytes).unwrap();
+        std::fs::write(seeds("journal").join(format!("frames-{n}")), frames(&bytes)).unwrap();
         drop(recorder);
 
         store.import().add(&mut batch, 1, None).unwrap();
