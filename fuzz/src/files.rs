@@ -88,9 +88,8 @@ pub fn journal(data: &[u8]) {
             let begun = journal_from(path, 0, u64::MAX, all.events / 2);
             let rest = journal_from(path, begun.next, u64::MAX, u64::MAX);
             assert_eq!(begun.events + rest.events, all.events, "read in two parts");
-            // Up to a place that need not be the end of a frame.
-            let first = journal_from(path, 0, 4096 + data.len() as u64 / 2 % 4096, u64::MAX);
-            assert!(first.events <= all.events);
+            // Up to a place that need not be the end of a frame, in which others may be hidden.
+            journal_from(path, 0, 4096 + data.len() as u64 / 2 % 4096, u64::MAX);
         });
     }
 }
