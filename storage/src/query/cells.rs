@@ -9,7 +9,7 @@ use super::QueryError;
 use super::distribution::{Bounds, Distributions, Quantiles};
 use super::kept::Kept;
 use super::names::{LabelNames, Labels};
-use super::plan::{ANSWER_BYTES_MAX, CELLS_MAX, Label};
+use super::plan::{ANSWER_BYTES_MAX, CELLS_MAX, Label, Plan};
 use super::series::{Aggregate, Counters, Group, StepRange};
 use crate::bucket::{Measure, Stat};
 use crate::row::NameId;
@@ -225,21 +225,20 @@ impl Cells {
         })
     }
 
-    /// Hands the finished groups to `kept`, and gives it back with everything together. `shown` measures come first in
+    /// The finished groups that the plan keeps, and everything together. `shown` measures come first in
     /// `self.measures`.
-    pub(crate) fn finish<'k>(
+    pub(crate) fn finish<'p>(
         mut self,
-        mut kept: Kept<'k>,
         names: &LabelNames,
         steps: &[StepRange],
         shown: usize,
-        ppm: &[u32],
-        above: &[u64],
-        values: bool,
-    ) -> Result<(Kept<'k>, Aggregate), QueryError> {
+        plan: &'p Plan,
+    ) -> Result<(Kept<'p>, Aggregate), QueryError> {
+        let mut kept = Kept::new(plan.keep.as_ref(), self.groups());
+        let ppm = plan.quantiles.as_ref().map_or(&[][..], |q| &q.ppm);
         let distributions = std::mem::replace(&mut self.distributions, Distributions::new(false));
         let mut quantiles = if self.quantile_at.is_some() {
-            distributions.quantiles(ppm, above, values, &self)?
+            distributions.quantiles(ppm, &plan.above, plan.values, &self)?
         } else {
             Quantiles { all: vec![None; ppm.len()], ..Quantiles::default() }
         };
@@ -253,7 +252,7 @@ impl Cells {
             let mut total = Aggregate {
                 stats: vec![Stat::default(); shown],
                 quantiles: total_quantiles,
-                above: own_above.unwrap_or_else(|| vec![0; above.len()]),
+                above: own_above.unwrap_or_else(|| vec![0; plan.above.len()]),
                 ..Aggregate::default()
             };
             let mut points = Vec::with_capacity(steps.len());

@@ -5,7 +5,6 @@ use super::buckets::{Gathering, Wanted};
 use super::cells::Cells;
 use super::cover::{Cover, From, Piece, Reachable, cover, cover_like};
 use super::filter::Kind;
-use super::kept::Kept;
 use super::names::LabelNames;
 use super::plan::{Plan, STEPS_MAX};
 use super::route::{Conditions, Route, route};
@@ -78,9 +77,7 @@ fn answer(source: &dyn Source, plan: &Plan, ready: Ready<'_>) -> Result<Answer, 
     if plan.violations {
         gathering.count_violations();
     }
-    let ppm = plan.quantiles.as_ref().map_or(&[][..], |q| &q.ppm);
-    let kept = Kept::new(plan.keep.as_ref(), gathering.cells.groups());
-    let (kept, all) = gathering.cells.finish(kept, &gathering.names, &steps, shown, ppm, &plan.above, plan.values)?;
+    let (kept, all) = gathering.cells.finish(&gathering.names, &steps, shown, plan)?;
     let (groups, rest) = kept.finish();
     Ok(Answer::Series(Box::new(Series {
         range: Some(main.window),
