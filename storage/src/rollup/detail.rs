@@ -100,6 +100,9 @@ pub(crate) fn fold_detail<E>(
         if !wanted(range) {
             return Ok(());
         }
+        if let Some(users) = users_of_few(slice) {
+            return in_order(users).try_for_each(|(provider, users)| emit(provider, range, users.detail(names)));
+        }
         // One provider after the other: only its cells are held.
         let mut list: Vec<(&Row, &RequestRow)> = requests(slice).collect();
         list.sort_by_key(|(row, _)| row.provider);
@@ -117,6 +120,20 @@ pub(crate) fn fold_detail<E>(
     })
 }
 
+/// What users did, by provider; `None` where that takes more cells than are held.
+fn users_of_few(rows: &[Row]) -> Option<Map<NameId, Users>> {
+    let mut providers: Map<NameId, Users> = Map::default();
+    let mut held = 0;
+    for (row, r) in requests(rows) {
+        let users = providers.entry(row.provider).or_default();
+        held += usize::from(users.add(row, r));
+        if held > HELD_CELLS_MAX {
+            return None;
+        }
+    }
+    Some(providers)
+}
+
 /// What the users of one provider did. One look-up a row.
 #[derive(Default)]
 struct Users {
@@ -128,8 +145,10 @@ struct Users {
 }
 
 impl Users {
-    fn add(&mut self, row: &Row, r: &RequestRow) {
+    /// Whether it took a new cell.
+    fn add(&mut self, row: &Row, r: &RequestRow) -> bool {
         let Self { cells, places, latencies } = self;
+        let before = cells.len();
         let (cell, at) = cells.entry(u64::from(row.user) << 32 | u64::from(row.model)).or_insert_with(|| {
             let at = *places.entry(row.user).or_insert_with(|| {
                 latencies.push((row.user, Stat::default(), Vec::new()));
@@ -143,6 +162,7 @@ impl Users {
             stat.add(us);
             indices.push(histogram::index_of(us));
         }
+        cells.len() > before
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the parts that `add` put there")]
