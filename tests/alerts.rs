@@ -82,7 +82,7 @@ fn a_replay_comes_to_what_judging_each_minute_came_to() {
     }
     let outside = config.outside(&store);
     let around = config.around(&store, &outside);
-    let mut fired = 0;
+    let (mut fired, mut grown) = (0, 0);
     for (name, rule) in names.iter().zip(rules) {
         let rule = Rule::new(name, rule).unwrap();
         let range = ax_storage::time::TimeRange::new(first, first.plus_ms(49 * MINUTE_MS));
@@ -90,8 +90,15 @@ fn a_replay_comes_to_what_judging_each_minute_came_to() {
         let lived: Vec<_> = lived.iter().filter(|c| c.rule == *name).map(|c| c.what.clone()).collect();
         assert_eq!(replay.transitions, lived, "{}", rule.condition);
         fired += usize::from(!replay.episodes.is_empty());
+        // What is not over has the peak that it has reached, not the one it began with.
+        for open in replay.episodes.iter().filter(|e| e.end.is_none()) {
+            let own = replay.groups.iter().find(|g| g.labels == open.labels).unwrap();
+            assert_eq!(open.peak, own.episode.as_ref().unwrap().peak, "{}", rule.condition);
+            grown += usize::from(open.peak != open.evidence.value);
+        }
     }
     assert!(fired >= 8, "only {fired} rules fired: this shows nothing");
+    assert!(grown > 0, "no open episode went on after it fired: this shows nothing");
 }
 
 /// A script in the making.

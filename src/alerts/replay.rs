@@ -125,6 +125,7 @@ pub(super) fn over(
         }
         replay.take(transitions);
     }
+    replay.note_peaks(&states.groups);
     replay.known_from = Some(history.from).filter(|from| *from > range.start);
     replay.groups = states.groups;
     Ok(replay)
@@ -152,6 +153,14 @@ impl Replay {
                 _ => {}
             }
             self.transitions.push(what);
+        }
+    }
+
+    /// Gives episodes that are not over the peak they have reached.
+    fn note_peaks(&mut self, groups: &[Instance]) {
+        for episode in self.episodes.iter_mut().filter(|episode| episode.end.is_none()) {
+            let own = groups.iter().find(|group| group.labels == episode.labels);
+            episode.peak = own.and_then(|group| group.episode.as_ref()?.peak).or(episode.peak);
         }
     }
 

@@ -83,6 +83,11 @@ impl Expr {
         Ok(Self { kind, span, depth: deeper(below, span)? })
     }
 
+    /// Whether a metric in it without a time range means the only one that is written in it.
+    pub(super) const fn shares_range(&self) -> bool {
+        matches!(self.kind, Kind::Cmp(..) | Kind::Arith(..) | Kind::Neg(_))
+    }
+
     /// Calls `each` with every metric in it, from left to right; those judged by `anomaly` and
     /// `trend` too.
     pub fn each_select<'a>(&'a self, each: &mut dyn FnMut(&'a Select)) {

@@ -57,6 +57,9 @@ pub(super) fn query(expr: &Expr) -> Result<Type, ParseError> {
     names_something(expr)?;
     let root = matches!(expr.kind, Kind::Select(_));
     select::placement(expr, root, "only a metric that stands alone can have it")?;
+    if expr.shares_range() {
+        select::ranges(expr)?;
+    }
     infer(expr, Scope { of: expr })
 }
 

@@ -133,12 +133,12 @@ fn steps(expr: &Expr) -> Result<(), ParseError> {
     })
 }
 
-/// Within one comparison a metric without a range takes the only one written there.
-pub(super) fn ranges(comparison: &Expr) -> Result<(), ParseError> {
+/// Within one comparison or calculation a metric without a range takes the only one written there.
+pub(super) fn ranges(scope: &Expr) -> Result<(), ParseError> {
     let mut written: Option<Range> = None;
     let mut several = false;
     let mut missing: Option<Span> = None;
-    comparison.each_select(&mut |s| match s.range {
+    scope.each_select(&mut |s| match s.range {
         Some(range) => {
             several |= written.is_some_and(|other| other != range.value);
             written = Some(range.value);

@@ -293,7 +293,7 @@ impl Planner<'_> {
         self.selects.len() - 1
     }
 
-    /// The window of a metric: its own, the one written in its comparison, or the default; shifted by
+    /// The window of a metric: its own, the one written beside it, or the default; shifted by
     /// its offset.
     fn window(&self, select: &Select, scope: &Expr) -> Result<TimeRange, ParseError> {
         let range = match (own_period(select.metric.value), self.range_of(select, scope)) {
@@ -305,11 +305,11 @@ impl Planner<'_> {
         Ok(TimeRange { start: range.start.minus_ms(offset_ms), end: range.end.minus_ms(offset_ms) })
     }
 
-    /// The range written at a metric, else the only one in its comparison.
+    /// The range written at a metric, else the only one in its comparison or calculation.
     fn range_of(&self, select: &Select, scope: &Expr) -> Option<At<Range>> {
         select.range.or_else(|| {
             let mut written = None;
-            if matches!(scope.kind, Kind::Cmp(..)) {
+            if scope.shares_range() {
                 scope.each_select(&mut |s| written = written.or(s.range));
             }
             written

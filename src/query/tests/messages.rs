@@ -211,6 +211,13 @@ fn further_messages() {
             "write one here too: [5m]",
         ),
         (
+            'q',
+            "cost [1h] by(model) / cost [2h] * requests",
+            "which time range is meant here? two different ones are written",
+            "requests",
+            "write one here too: [5m]",
+        ),
+        (
             'c',
             "baseline > 5",
             "'baseline' stands for the past of one metric in its comparison",
