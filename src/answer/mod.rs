@@ -15,11 +15,12 @@ mod value;
 
 use std::sync::Arc;
 
+use ax_storage::bucket::Measure;
 use ax_storage::query::plan::Plan;
 use ax_storage::query::series::{Aggregate, Series, Source, StepRange};
 use ax_storage::time::{TimeRange, Timestamp};
 
-use crate::metric::Needs;
+use crate::metric::{self, Needs};
 use crate::query::planner::{Node, Question};
 use board::Board;
 pub use evidence::Evidence;
@@ -52,6 +53,8 @@ pub struct Answer {
     pub summary: Option<(Needs, Aggregate)>,
     /// The window that `vs` compares with, as really used.
     pub previous: Option<TimeRange>,
+    /// Requests without a price among those whose cost is in it: most of any one metric's.
+    pub unpriced: u64,
     /// What was read.
     pub source: Source,
     /// What could not be read.
@@ -148,6 +151,7 @@ fn assemble(question: &Question, series: &[Arc<Series>], bounds: &[u64], usuals:
             used.unwrap_or(v.range)
         }),
         seen: board.seen(),
+        unpriced: unpriced(question, series),
         source: Source::default(),
         missing: Vec::new(),
         store_days_until: None,
@@ -161,6 +165,11 @@ fn assemble(question: &Question, series: &[Arc<Series>], bounds: &[u64], usuals:
         answer.missing.extend(new);
     }
     answer
+}
+
+fn unpriced(question: &Question, series: &[Arc<Series>]) -> u64 {
+    let of_cost = question.selects.iter().filter(|s| metric::measure(s.metric) == Some(Measure::Cost));
+    of_cost.filter_map(|s| series.get(s.asked)).map(|s| s.all.counts.unpriced).max().unwrap_or(0)
 }
 
 fn row(board: &Board<'_>, key: usize) -> Row {

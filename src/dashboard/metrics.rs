@@ -8,7 +8,7 @@ use super::answer::{
 };
 use super::{Labels, Warning, Window, step};
 use crate::answer::{self, Answer, Row};
-use crate::metric::{self, Metric, Numbers};
+use crate::metric::{self, Numbers};
 use crate::query;
 use crate::query::ast::{self, Calendar, Range, Select};
 use crate::query::planner::Question;
@@ -111,10 +111,8 @@ fn warnings(question: &Question, answer: &Answer) -> Vec<Warning> {
     for what in &answer.missing {
         warn("missing", format!("could not be read: {what}"));
     }
-    let unpriced = answer.all.as_ref().map_or(0, |(_, aggregate)| aggregate.counts.unpriced);
-    let of_cost =
-        question.only.as_ref().is_some_and(|s| matches!(s.metric.value, Metric::Cost | Metric::CostPerRequest));
-    if of_cost && unpriced > 0 {
+    let unpriced = answer.unpriced;
+    if unpriced > 0 {
         let verb = if unpriced == 1 { "request has" } else { "requests have" };
         warn("unpriced", format!("{unpriced} {verb} no known price and are not in the cost"));
     }

@@ -32,6 +32,12 @@ fn prices_of_ones_own_win_and_count_from_their_day_on() {
     let unpriced = world.run("prices unpriced").good();
     assert!(unpriced.contains("house-model") && unpriced.contains("ax monitor prices set"), "{unpriced}");
 
+    for query in ["cost [1d]", "cost [1d] / requests", "avg(cost [1d]) > $1", "daily_spend"] {
+        let json = world.run_args(&["metrics", "-q", query, "--json"]).json();
+        let told = json["warnings"].as_array().unwrap().iter().any(|w| w["code"] == "unpriced");
+        assert!(told, "{query} hides that a call has no price: {json}");
+    }
+
     world.run("prices set house-model --input 2 --output 10").good();
     world.run("prices set house-model --input 4 --output 20 --from 2025-11-16T12:00:00Z").good();
     assert_snapshot!(world.run("prices list house"), @"
