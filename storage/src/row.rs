@@ -255,7 +255,21 @@ pub struct Batch {
     pub rows: Vec<Row>,
 }
 
+/// Rows read before it is asked whether a batch [`Batch::is_full`].
+pub(crate) const PART_ROWS: usize = 16_384;
+/// Most rows of a batch with few names.
+const ROWS_MAX: usize = 131_072;
+/// So few names are those of ordinary traffic.
+const FEW_NAMES: usize = 4096;
+
 impl Batch {
+    /// Whether it holds as much as a pass should hold at once: many rows or, where each may have names and cells of its
+    /// own, fewer.
+    pub(crate) fn is_full(&self) -> bool {
+        let rows_max = if self.names.len() > FEW_NAMES { PART_ROWS } else { ROWS_MAX };
+        self.rows.len() >= rows_max
+    }
+
     /// Adds an event that happened at `ts`. A request without `cost` becomes unpriced;
     /// `source` says where a present cost comes from.
     pub fn push(&mut self, event: &Event<'_>, ts: Timestamp, source: CostSource, event_id: &str) {

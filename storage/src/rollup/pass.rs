@@ -9,15 +9,13 @@ use crate::clock::Stopwatch;
 use crate::fs;
 use crate::journal::JournalError;
 use crate::retention::{Clocks, Removed, RetentionError};
-use crate::row::Batch;
+use crate::row::{Batch, PART_ROWS};
 use crate::store::{Store, journal_key, journal_problems};
 use crate::tier::db::DbError;
 use crate::tier::schema::Checkpoint;
 use crate::tier::{JournalKey, Manifest, ManifestWriter};
 use crate::time::Timestamp;
 
-/// Events of one transaction: bounds the memory of a pass, in which each may have names and a cell of its own.
-const EVENTS_MAX: usize = 32_768;
 /// A pass that ended less than this ago need not be repeated.
 const FRESH_MS: u64 = 50_000;
 /// How long another process's pass is waited for by those who need the lock.
@@ -196,7 +194,7 @@ impl Store {
         Ok(report)
     }
 
-    /// Rolls up at most [`EVENTS_MAX`] events in one transaction: whether there may be more.
+    /// Rolls up a batch of events in one transaction: whether there may be more.
     fn roll_up(&self, report: &mut TickReport) -> Result<bool, TickError> {
         let known = match self.manifest() {
             Err(DbError::Missing { .. }) => Manifest::default(),
@@ -207,16 +205,23 @@ impl Store {
         for mut journal in self.journals(&known, &mut report.problems)? {
             let before = known.checkpoint(journal_key(&journal));
             let first = batch.rows.len();
-            let progress = journal.read(before.offset, (EVENTS_MAX - first) as u64, &mut batch)?;
-            report.problems.extend(journal_problems(&journal, &progress));
-            if progress.next == before.offset {
+            let mut next = before.offset;
+            loop {
+                let progress = journal.read(next, PART_ROWS as u64, &mut batch)?;
+                report.problems.extend(journal_problems(&journal, &progress));
+                next = progress.next;
+                if !progress.more || batch.is_full() {
+                    break;
+                }
+            }
+            if next == before.offset {
                 continue;
             }
             // What the tiers hold must not be lost by the journal in a power failure: it would be
             // recorded anew at the same offsets and then skipped.
             journal.sync()?;
-            moved.push((journal_key(&journal), advance(before, progress.next, &batch.rows[first..])));
-            if batch.rows.len() >= EVENTS_MAX {
+            moved.push((journal_key(&journal), advance(before, next, &batch.rows[first..])));
+            if batch.is_full() {
                 break;
             }
         }
@@ -240,7 +245,7 @@ impl Store {
         })?;
         report.buckets += rows;
         report.events += batch.rows.len() as u64;
-        Ok(batch.rows.len() >= EVENTS_MAX)
+        Ok(batch.is_full())
     }
 }
 

@@ -9,8 +9,8 @@ use crate::fs;
 use crate::journal::{JournalError, Reader};
 use crate::query::QueryError;
 use crate::raw::{self, JournalSource, SealError, Sealed, Sources};
-use crate::row::Batch;
-use crate::store::{CHUNK_ROWS, Store, journal_key, rolled_up};
+use crate::row::{Batch, PART_ROWS};
+use crate::store::{Store, journal_key, rolled_up};
 use crate::tier::db::{Db, DbError};
 use crate::tier::schema::{Checkpoint, DROPS, META, SegmentEntry};
 use crate::tier::{JournalKey, Listed, Manifest, ManifestWriter};
@@ -22,8 +22,9 @@ const ROWS_MIN: u64 = 65_536;
 const AGE_MS: u64 = 3_600_000;
 /// So many files are sealed whatever is in them: each costs a reader a descriptor.
 const FILES_MAX: usize = 64;
-/// Most events sealed at once, and of a segment: bounds the memory of a pass.
-const ROWS_MAX: usize = 65_536;
+/// Most events of journals that are sealed together: bounds the memory of a pass. One that has more becomes several
+/// segments.
+const ROWS_MAX: u64 = 65_536;
 
 /// A finished journal whose events are all in the tiers.
 struct Finished {
@@ -50,7 +51,7 @@ impl Store {
         let mut group: Vec<Finished> = Vec::new();
         let mut events = 0;
         for one in finished {
-            if events + one.checkpoint.events > ROWS_MAX as u64 && !group.is_empty() {
+            if events + one.checkpoint.events > ROWS_MAX && !group.is_empty() {
                 self.seal_group(std::mem::take(&mut group), report)?;
                 events = 0;
             }
@@ -103,11 +104,10 @@ impl Store {
         };
         match large {
             Some(mut one) => {
-                // Parts of one size: a small rest would be a segment, too.
-                let events = usize::try_from(one.checkpoint.events).unwrap_or(usize::MAX);
-                let rows_max = events.div_ceil(events.div_ceil(ROWS_MAX));
-                rolled_up(&mut one.journal, one.checkpoint, rows_max, &mut batch, &mut seal)?
+                let mut part = |batch: &mut Batch| if batch.is_full() { seal(batch) } else { Ok(()) };
+                rolled_up(&mut one.journal, one.checkpoint, 2 * PART_ROWS, &mut batch, &mut part)?
                     .map_err(|e| TickError::Seal(e.to_string()))?;
+                seal(&mut batch)?;
             }
             None => seal(&mut batch)?,
         }
@@ -181,8 +181,8 @@ fn read_group(finished: Vec<Finished>, raw_from: Timestamp, report: &mut TickRep
         let source = JournalSource { recorder: id.recorder, sequence: id.sequence, end: one.end };
         let counted = one.journal.drops()?;
         let before = group.batch.rows.len();
-        let is_large = one.checkpoint.events > ROWS_MAX as u64;
-        let rows_max = if is_large { CHUNK_ROWS } else { ROWS_MAX };
+        let is_large = one.checkpoint.events > ROWS_MAX;
+        let rows_max = if is_large { PART_ROWS } else { usize::MAX };
         let mut look = |batch: &mut Batch| {
             if is_large {
                 *batch = Batch::default();

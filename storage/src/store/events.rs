@@ -6,7 +6,7 @@ use super::Store;
 use crate::journal::{JournalError, Reader, list};
 use crate::query::QueryError;
 use crate::raw::Scratch;
-use crate::row::{Batch, Names, Row};
+use crate::row::{Batch, Names, PART_ROWS, Row};
 use crate::tier::db::DbError;
 use crate::tier::schema::{CHECKPOINTS, Checkpoint, SEGMENTS};
 use crate::tier::{JournalKey, Manifest, ManifestWriter};
@@ -70,9 +70,6 @@ pub(crate) struct RolledUp<'s> {
     given_up: Timestamp,
 }
 
-/// Rows handed on at once: bounds the memory of who takes them, in which each may be a cell of its own.
-pub(crate) const CHUNK_ROWS: usize = 32_768;
-
 impl<'s> RolledUp<'s> {
     /// As a write transaction sees them.
     pub(crate) fn within(store: &'s Store, transaction: &WriteTransaction) -> Result<Self, DbError> {
@@ -135,7 +132,7 @@ impl<'s> RolledUp<'s> {
                     batch.rows.truncate(whole);
                     lost = true;
                 }
-                if batch.rows.len() >= CHUNK_ROWS {
+                if batch.is_full() {
                     hand_on(&mut batch, range, each)?;
                 }
             }
@@ -161,8 +158,10 @@ impl<'s> RolledUp<'s> {
                 continue;
             };
             let mut batch = Batch::default();
-            let complete =
-                rolled_up(journal, *checkpoint, CHUNK_ROWS, &mut batch, &mut |batch| hand_on(batch, range, each))?;
+            let complete = rolled_up(journal, *checkpoint, PART_ROWS, &mut batch, &mut |batch| {
+                if batch.is_full() { hand_on(batch, range, each) } else { Ok(()) }
+            })?;
+            hand_on(&mut batch, range, each)?;
             if let Err(error) = complete {
                 // What could be read was handed on.
                 self.give_up(checkpoint.max_ts, unreadable(error))?;

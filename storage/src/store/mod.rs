@@ -8,7 +8,7 @@ mod view;
 use std::path::Path;
 
 pub use ask::Backlog;
-pub(crate) use events::{CHUNK_ROWS, RolledUp, journal_key, rolled_up};
+pub(crate) use events::{RolledUp, journal_key, rolled_up};
 pub use info::{Bytes, Info, Recorders};
 pub(crate) use view::{View, is_gone, journal_problems};
 
