@@ -169,6 +169,9 @@ pub struct Detail {
     pub limited: bool,
 }
 
+/// Name that stands for everything beyond a bound.
+pub const OTHER: &str = "(other)";
+
 /// Most (user, model) cells a provider and day; the rest counts as `(other)`.
 pub const DETAIL_CELLS_MAX: usize = 100_000;
 

@@ -2,7 +2,7 @@
 
 use super::plan::Keep;
 use super::series::{Group, Rest};
-use crate::rollup::OTHER;
+use crate::bucket::OTHER;
 
 /// Groups so far.
 pub(super) struct Kept<'k> {

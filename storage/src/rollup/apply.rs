@@ -7,16 +7,13 @@ use redb::{ReadableTable, Table as RedbTable, WriteTransaction};
 
 use super::detail::{fold_detail, fold_dist, limit};
 use super::fold::{ClosedTo, StoreIds, fold};
-use crate::bucket::{Bucket, Detail, Dist, Table};
+use crate::bucket::{Bucket, Detail, Dist, OTHER, Table};
 use crate::row::{Body, NameId, Names, Row};
 use crate::store::Store;
 use crate::tier::db::{Db, DbError};
 use crate::tier::schema::{META, PROVIDERS, closed_to_key};
 use crate::tier::{BucketWriter, Closing, NameWriter};
 use crate::time::{Tier, TimeRange, Timestamp};
-
-/// Name that stands for everything beyond a bound.
-pub const OTHER: &str = "(other)";
 
 /// A provider's last event time need not be exact for events of hours that are not closed: journals or
 /// segments hold these, and have exact times of their own. So a pass a minute leaves that table alone;

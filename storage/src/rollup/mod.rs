@@ -10,7 +10,6 @@ mod pass;
 mod seal;
 mod unfinished;
 
-pub use apply::OTHER;
 pub(crate) use apply::Tiers;
 pub(crate) use expected::{Expected, Place};
 pub(crate) use pass::Sealing;
