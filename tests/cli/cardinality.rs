@@ -9,6 +9,8 @@ use crate::world::World;
 /// Most memory a command that reads may take, and one that records, in KiB.
 const READER_KIB_MAX: u64 = 500 << 10;
 const RECORDER_KIB_MAX: u64 = 64 << 10;
+/// The same for an answer by a hundred thousand names, which has ten thousand rows.
+const ANSWER_KIB_MAX: u64 = 64 << 10;
 
 /// An event a user, whose number is also the latency in ms. Each model has one provider.
 fn events(count: u64, models: u64, providers: u64) -> String {
@@ -102,6 +104,10 @@ fn within_bounds(events: &str) {
     for args in [&["monitor", "status"][..], &["monitor", "status", "--verbose", "--json"], &["monitor", "costs"]] {
         let (code, kib) = measured(&world, args, None);
         assert!(code == Some(0) && kib < READER_KIB_MAX, "{args:?}: exit {code:?}, {kib} KiB");
+    }
+    for [metric, by] in [["requests", "user"], ["cost", "provider,model"]] {
+        let (code, kib) = measured(&world, &["monitor", "metrics", metric, "--by", by, "--range", "7d"], None);
+        assert!(code == Some(0) && kib < ANSWER_KIB_MAX, "{metric} by {by}: exit {code:?}, {kib} KiB");
     }
 }
 
