@@ -22,7 +22,7 @@ use crate::time::{Tier, TimeRange, Timestamp, Zone};
 
 /// Request cells of coarse buckets that are held at a time, each of half a kilobyte and more. What comes for a
 /// bucket that was handed on is merged by whoever takes it; traffic of that many names in a day is rare.
-pub(super) const HELD_CELLS_MAX: usize = 8192;
+pub(super) const HELD_CELLS_MAX: usize = 12_288;
 
 /// Up to where the coarse tiers are closed: events before that go into them at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
