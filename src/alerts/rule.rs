@@ -122,7 +122,7 @@ impl Rule {
         Ok(rule)
     }
 
-    /// Gives it another condition, with `hold_ms` beside it.
+    /// Gives it another condition, with `hold_ms` beside it. Where neither says how long it must hold, that stays.
     ///
     /// # Errors
     /// See [`RuleError`].
@@ -135,7 +135,7 @@ impl Rule {
             return Err(RuleError::TwoHolds { written: duration(written), said: duration(said) });
         }
         self.condition = expr.to_string();
-        self.hold_ms = written.or(hold_ms).unwrap_or(0);
+        self.hold_ms = written.or(hold_ms).unwrap_or(self.hold_ms);
         self.check()
     }
 
@@ -194,5 +194,19 @@ mod tests {
         assert_eq!(twice.to_string(), "the condition says 'for 5m' and the rule says 1m");
         rule.judge("errors > 5 for 5m", Some(300_000)).unwrap();
         assert_eq!(rule.judge("errors > 5 for 29d", None), Err(RuleError::TooLong("for")));
+    }
+
+    #[test]
+    fn another_condition_keeps_how_long_it_must_hold_unless_it_says_so() {
+        let mut rule = Rule::new("x", "errors > 5 for 5m").unwrap();
+        for (condition, said, hold_ms) in [
+            ("errors > 6", None, 300_000),
+            ("errors > 7 for 1m", None, 60_000),
+            ("errors > 8", Some(120_000), 120_000),
+            ("errors > 9", Some(0), 0),
+        ] {
+            rule.judge(condition, said).unwrap();
+            assert_eq!(rule.hold_ms, hold_ms, "{condition}");
+        }
     }
 }
