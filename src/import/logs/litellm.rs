@@ -84,8 +84,8 @@ impl Parser for Rows {
 
 impl Row<'_> {
     fn calls(&self, calls: &mut Calls<'_>) -> Result<(), LineError> {
-        let start = self.start.map(micros_of).transpose()?;
-        let end = self.end.map(micros_of).transpose()?.or(start).ok_or(LineError::NoTime)?;
+        let (start, ended) = (micros_of(self.start)?, micros_of(self.end)?);
+        let end = ended.or(start).ok_or(LineError::NoTime)?;
         let metadata = inner(self.metadata);
         let names = &mut *calls.names;
         let id = text(self.request_id).or(text(self.id)).unwrap_or_default();
@@ -98,8 +98,8 @@ impl Row<'_> {
         call.model = names.intern(&model);
         call.user = names.intern(&self.user(&metadata));
         call.tokens = self.tokens(&metadata)?;
-        call.latency = start.and_then(|s| end.checked_sub(s)).map(Duration::from_micros);
-        let first = self.first_token.map(micros_of).transpose()?.filter(|first| *first < end);
+        call.latency = ended.zip(start).and_then(|(e, s)| e.checked_sub(s)).map(Duration::from_micros);
+        let first = micros_of(self.first_token)?.filter(|first| ended.is_none_or(|ended| *first < ended));
         call.ttft = first.zip(start).and_then(|(f, s)| f.checked_sub(s)).map(Duration::from_micros);
         let cost = money(self.spend.or(self.response_cost))?;
         let failed = text(self.status).is_some_and(|status| status == "failure");
@@ -192,12 +192,12 @@ fn money(raw: Raw<'_>) -> Result<Option<NanoUsd>, LineError> {
     nanos(Key::Cost, &plain(&text)?).map(|nanos| Some(NanoUsd::from_nanos(nanos)))
 }
 
-/// Microseconds since 1970.
-fn micros_of(raw: &RawValue) -> Result<u64, LineError> {
-    let Some(text) = text(Some(raw)) else { return Err(LineError::NoTime) };
+/// Microseconds since 1970, where it is told.
+fn micros_of(raw: Raw<'_>) -> Result<Option<u64>, LineError> {
+    let Some(text) = text(raw) else { return Ok(None) };
     let wrong = || LineError::Form(format!("{} is no time", crate::import::error::shown(&text)));
     if let Ok(micros) = scaled(&text, 6, Rounding::HalfEven) {
-        return Ok(micros);
+        return Ok(Some(micros));
     }
     if text.len() > 64 {
         return Err(wrong());
@@ -205,5 +205,5 @@ fn micros_of(raw: &RawValue) -> Result<u64, LineError> {
     let moment = text
         .parse::<jiff::Timestamp>()
         .or_else(|_| text.parse::<DateTime>().and_then(|local| TimeZone::UTC.to_timestamp(local)));
-    moment.ok().and_then(|t| u64::try_from(t.as_microsecond()).ok()).ok_or_else(wrong)
+    moment.ok().and_then(|t| u64::try_from(t.as_microsecond()).ok()).map(Some).ok_or_else(wrong)
 }

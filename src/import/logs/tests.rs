@@ -178,6 +178,30 @@ fn litellm_rows_and_payloads_are_read_whatever_their_types() {
     assert_eq!(report.unpriced, 1, "a cost of 0 for tokens is no cost");
 }
 
+/// A row of LiteLLM with these fields beside its model and tokens, as the events it gives.
+fn litellm(fields: &str) -> String {
+    let mut bench = Bench::new(Format::LiteLlm);
+    let row = format!(
+        r#"{{"request_id":"r","call_type":"acompletion","custom_llm_provider":"openai","model":"gpt-4o",
+        "prompt_tokens":10,"completion_tokens":20,{fields}}}"#
+    );
+    let path = bench.file("row.jsonl", &row.replace('\n', " "), 60 * MINUTE);
+    assert_eq!(bench.counts(&[path]), (1, 0, 0), "{fields}");
+    bench.rows()
+}
+
+/// A call that had not ended took 0 ms in every average.
+#[test]
+fn a_litellm_call_without_an_end_has_no_latency() {
+    for end in ["null", "\"None\"", "\"\""] {
+        let rows = litellm(&format!(
+            r#""startTime":"2026-05-20 13:00:00.100","endTime":{end},"completionStartTime":"2026-05-20 13:00:00.400""#
+        ));
+        assert!(rows.contains(r#""ts":"2026-05-20T13:00:00.100Z""#), "{end}: {rows}");
+        assert!(!rows.contains("latency_ms") && rows.contains(r#""ttft_ms":300"#), "{end}: {rows}");
+    }
+}
+
 fn claude(id: u32, output: u64) -> String {
     let ts = Timestamp::from_millis(1_779_264_000_000 + u64::from(id) * 1000);
     format!(
