@@ -1,8 +1,8 @@
 //! LiteLLM's spend-log rows and the payloads of its logging callbacks: a JSON object a call.
 //!
 //! Their types are loose: `"None"` and `"True"` are texts, metadata may be JSON within a text, a time is
-//! text without a zone (UTC) or a number of seconds. A cost of 0 for a call that used tokens means that the
-//! proxy knew no price.
+//! text without a zone (UTC) or a number of seconds. What its cache answered is no call of a provider. A cost of
+//! 0 for another one that used tokens means that the proxy knew no price.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -107,8 +107,8 @@ impl Row<'_> {
             call.kind = CallKind::Request { error: Some(names.intern(&self.error(&metadata))) };
         }
         call.cost = cost.filter(|cost| cost.nanos() > 0 || call.total() == 0 || failed);
-        if text(self.cache_key).is_some_and(|key| key != CACHE_OFF) {
-            let hit = text(self.cache_hit).is_some_and(|hit| hit.eq_ignore_ascii_case("true"));
+        let hit = text(self.cache_hit).is_some_and(|hit| hit.eq_ignore_ascii_case("true"));
+        if hit || text(self.cache_key).is_some_and(|key| key != CACHE_OFF) {
             let saved_cost = money(self.saved_cache_cost)?.filter(|saved| saved.nanos() > 0);
             let kind = if hit { CallKind::Hit { saved_cost, saved_tokens: call.total() } } else { CallKind::Miss };
             let known = if id.is_empty() { 0 } else { names.intern(&format!("{id}#cache")) };

@@ -202,6 +202,19 @@ fn a_litellm_call_without_an_end_has_no_latency() {
     }
 }
 
+/// What LiteLLM's cache answered was billed as a call where the row did not tell the key.
+#[test]
+fn a_litellm_cache_hit_is_no_call_with_or_without_its_key() {
+    let times = r#""startTime":1779282010.25,"endTime":1779282010.5"#;
+    for key in [r#""Cache OFF""#, "null", r#""5c1f""#] {
+        let row = litellm(&format!(r#"{times},"cache_hit":"True","spend":0.0,"cache_key":{key}"#));
+        assert!(row.contains(r#""type":"cache""#) && row.contains(r#""event":"hit""#), "{key}: {row}");
+        assert!(row.contains(r#""saved_tokens":30"#) && !row.contains(r#""cost_usd""#), "{key}: {row}");
+    }
+    let payload = litellm(&format!(r#"{times},"cache_hit":true,"response_cost":0.0,"saved_cache_cost":0.02"#));
+    assert!(payload.contains(r#""saved_cost_usd":0.020000000"#), "{payload}");
+}
+
 fn claude(id: u32, output: u64) -> String {
     let ts = Timestamp::from_millis(1_779_264_000_000 + u64::from(id) * 1000);
     format!(
