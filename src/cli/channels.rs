@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::alerts::notify::{Channel, ChannelKind, Email, Format, Secret, Tls, Webhook, is_name, origin};
 use crate::cli::config::Config;
 use crate::cli::context::variable;
+use crate::cli::rules::ALL_CHANNELS;
 use crate::error::{Failure, Result, plain};
 use crate::words::nearest;
 
@@ -129,6 +130,9 @@ impl ChannelTable {
     fn channel(&self, folder: &Path) -> Result<Channel> {
         if !is_name(&self.name) {
             return Err(Failure::usage("its name must be letters, digits, '-', '_' and '.'").hint("name = \"ops\""));
+        }
+        if self.name == ALL_CHANNELS {
+            return Err(Failure::usage(format!("'{ALL_CHANNELS}' means every channel")).hint("choose another name"));
         }
         let kind = match self.kind.as_str() {
             "webhook" | "slack" | "discord" => ChannelKind::Webhook(self.webhook(folder)?),

@@ -6,7 +6,10 @@ use crate::alerts::{Rule, RuleError, Severity, duration};
 use crate::cli::commands::refused;
 use crate::cli::config::Config;
 use crate::cli::time;
-use crate::error::{Failure, Result};
+use crate::error::{Failure, Result, escaped};
+
+/// What a rule says that is told everywhere; lists print the same.
+pub(crate) const ALL_CHANNELS: &str = "all";
 
 /// One `[[rule]]` of the settings file: the flags of `alerts create`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -81,7 +84,7 @@ impl RuleTable {
                 .ok_or_else(|| Failure::usage(format!("'{word}' is no severity")).hint("info, warning or critical"))?;
         }
         if let Some(channels) = &self.channels {
-            rule.channels.clone_from(channels);
+            rule.channels = named(channels)?;
         }
         rule.min_events = self.min_events.or(rule.min_events);
         if let Some(ms) = length(&self.renotify)? {
@@ -93,6 +96,18 @@ impl RuleTable {
             rule.zone = Some(name.clone());
         }
         rule.check().map_err(|e| wrong(&e, &self.when))
+    }
+}
+
+/// The channels that are meant; none of them by name = all.
+fn named(channels: &[String]) -> Result<Vec<String>> {
+    let is_all = |name: &String| name.is_empty() || name == ALL_CHANNELS;
+    if !channels.iter().any(is_all) {
+        return Ok(channels.to_vec());
+    }
+    match channels {
+        [_] => Ok(Vec::new()),
+        _ => Err(Failure::usage(format!("'{ALL_CHANNELS}' means every channel")).hint("leave the others out")),
     }
 }
 

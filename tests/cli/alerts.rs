@@ -263,3 +263,23 @@ fn on_a_terminal_a_rule_is_made_by_answering() {
     crate::pty::typed(world.command(&["monitor", "alerts", "delete", "slow"]), "y\n");
     assert_eq!(json(&world, "alerts rules")["data"].as_array().unwrap().len(), 1);
 }
+
+/// Nothing led back to all channels: '' named one without a name, and `all` one that is called so.
+#[test]
+fn a_rule_goes_back_to_all_channels_by_the_word_for_it() {
+    let world = traffic();
+    create(&world, "slow", "avg(latency) > 2s", &["--channel", "all"]).good();
+    let channels = |world: &World| json(world, "alerts rules")["data"][0]["channels"].clone();
+    assert_eq!(channels(&world), json!([]));
+    for all in ["all", ""] {
+        world.run("alerts edit slow --channel ops --quiet");
+        assert_eq!(channels(&world), json!(["ops"]));
+        world.run_args(&["alerts", "edit", "slow", "--channel", all]).good();
+        assert_eq!(channels(&world), json!([]), "'{all}'");
+    }
+    let both = world.run("alerts edit slow --channel all --channel ops");
+    assert!(both.code == Some(2) && both.err.contains("leave the others out"), "{both}");
+    world.write(".config/ax/monitor.toml", "[[channel]]\nname = 'all'\ntype = 'terminal'\n");
+    let named_so = world.run("config validate");
+    assert!(named_so.code == Some(2) && named_so.err.contains("'all' means every channel"), "{named_so}");
+}

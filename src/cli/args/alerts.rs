@@ -137,7 +137,7 @@ pub(crate) struct RuleArgs {
     /// How bad it is [default: warning]
     #[arg(long)]
     pub severity: Option<AlertSeverity>,
-    /// Channel that is told; may be repeated [default: all]
+    /// Channel that is told, or all; may be repeated [default: all]
     #[arg(long, value_name = "NAME")]
     pub channel: Vec<String>,
     /// Events a window needs to count [default: 20 for ratios and percentiles]

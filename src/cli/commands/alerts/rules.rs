@@ -92,7 +92,7 @@ pub(super) fn create(args: &RuleArgs, context: &Context) -> Result<u8> {
             .hint(format!("ax monitor alerts edit {} changes it", rule.name)));
     }
     manage::put(&desk.store, &rule)?;
-    warn_of_missing(&args.channel, context)?;
+    warn_of_missing(&rule.channels, context)?;
     let sentence = format!(
         "Made rule {}: {}. `serve`, `tick` or `Monitor` judge it every minute.",
         rule.name,
@@ -173,7 +173,8 @@ pub(super) fn edit(name: &str, args: &RuleArgs, context: &Context) -> Result<u8>
         manage::delete(&desk.store, name)?;
     }
     manage::put(&desk.store, &rule)?;
-    warn_of_missing(&args.channel, context)?;
+    let named = if args.channel.is_empty() { &[][..] } else { &rule.channels };
+    warn_of_missing(named, context)?;
     done(context, "changed", Some(&rule.name), Vec::new(), &format!("Rule {}: {}.", rule.name, rule.condition_text()))
 }
 
