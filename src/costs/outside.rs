@@ -77,7 +77,8 @@ impl planner::Outside for Outside<'_> {
     fn budget(&self, name: Option<&str>, period: Option<Period>, now: Timestamp) -> Result<Option<Limit>, String> {
         let known = self.known()?;
         if let Some(name) = name {
-            return Ok(known.iter().find(|r| r.budget.name == name).map(|r| Self::limit(r, now)));
+            let of_name = known.iter().find(|r| r.budget.name == name);
+            return of_name.map(|r| Some(Self::limit(r, now))).ok_or_else(|| unknown(name, known));
         }
         let fitting: Vec<&Ready> = known.iter().filter(|r| Some(r.budget.every.period()) == period).collect();
         match (fitting.as_slice(), known) {
@@ -96,6 +97,14 @@ impl planner::Outside for Outside<'_> {
 }
 
 fn ambiguous<'r>(fitting: impl Iterator<Item = &'r Ready>) -> String {
-    let names: Vec<String> = fitting.map(|r| crate::words::escaped(&r.budget.name)).collect();
-    format!("several budgets fit: {}", names.join(", "))
+    format!("several budgets fit: {}", names(fitting))
+}
+
+fn unknown(name: &str, known: &[Ready]) -> String {
+    let missing = format!("there is no budget '{}'", crate::words::escaped(name));
+    if known.is_empty() { missing } else { format!("{missing}; known: {}", names(known.iter())) }
+}
+
+fn names<'r>(budgets: impl Iterator<Item = &'r Ready>) -> String {
+    budgets.map(|r| crate::words::escaped(&r.budget.name)).collect::<Vec<_>>().join(", ")
 }

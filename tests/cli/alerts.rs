@@ -283,3 +283,19 @@ fn a_rule_goes_back_to_all_channels_by_the_word_for_it() {
     let named_so = world.run("config validate");
     assert!(named_so.code == Some(2) && named_so.err.contains("'all' means every channel"), "{named_so}");
 }
+
+/// A rule that compares with a budget nobody has set never fired, and nothing said so.
+#[test]
+fn a_budget_that_is_not_there_is_told_when_a_rule_is_made_and_asked() {
+    let world = traffic();
+    world.run("budgets set team --limit 500").good();
+    let when = "monthly_spend >= budget(\"tema\") * 0.8";
+    let made = create(&world, "typo", when, &[]);
+    assert_eq!(made.code, Some(0), "{made}");
+    assert!(made.err.contains("there is no budget 'tema'; known: team"), "{made}");
+    let asked = world.run_args(&["metrics", "-q", when]);
+    assert!(asked.code == Some(2) && asked.err.contains("there is no budget 'tema'; known: team"), "{asked}");
+    let checked = world.run("alerts check --fail-on info");
+    assert!(checked.code == Some(4) && checked.err.contains("rule typo cannot be judged"), "{checked}");
+    world.run_args(&["alerts", "edit", "typo", "--when", &when.replace("tema", "team")]).good();
+}

@@ -296,7 +296,14 @@ fn queries_know_budgets_and_forecasts() {
     ] {
         assert_eq!(ask(&world, query), truth, "{query}");
     }
-    assert!(ask(&world, "monthly_spend > budget(\"none\")").is_null());
+    assert_snapshot!(world.run_args(&["metrics", "-q", "monthly_spend > budget(\"none\")"]), @r#"
+    exit 2
+    --- stderr
+    error: there is no budget 'none'; known: openai, team
+      |
+    1 | monthly_spend > budget("none")
+      |                 ^^^^^^^^^^^^^^ name it: budget("name")
+    "#);
     assert_snapshot!(world.run_args(&["metrics", "-q", "monthly_spend > budget"]), @r#"
     exit 2
     --- stderr

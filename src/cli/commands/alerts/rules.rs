@@ -92,13 +92,23 @@ pub(super) fn create(args: &RuleArgs, context: &Context) -> Result<u8> {
             .hint(format!("ax monitor alerts edit {} changes it", rule.name)));
     }
     manage::put(&desk.store, &rule)?;
-    warn_of_missing(&rule.channels, context)?;
+    warn_of_what_waits(&desk, &rule, &rule.channels, context)?;
     let sentence = format!(
         "Made rule {}: {}. `serve`, `tick` or `Monitor` judge it every minute.",
         rule.name,
         rule.condition_text()
     );
     done(context, "created", Some(&rule.name), Vec::new(), &sentence)
+}
+
+/// Warns of what a rule names and is not there: `channels`, a budget.
+fn warn_of_what_waits(desk: &Desk, rule: &Rule, channels: &[String], context: &Context) -> Result<()> {
+    warn_of_missing(channels, context)?;
+    let minute = alerts::minute_of(context.now());
+    if let Err(why) = desk.judging(|around| alerts::judge(&desk.store, rule, around, minute)) {
+        context.warn("rule", format!("rule {} cannot be judged: {why}", rule.name));
+    }
+    Ok(())
 }
 
 /// Asks which rule to make.
@@ -174,7 +184,7 @@ pub(super) fn edit(name: &str, args: &RuleArgs, context: &Context) -> Result<u8>
     }
     manage::put(&desk.store, &rule)?;
     let named = if args.channel.is_empty() { &[][..] } else { &rule.channels };
-    warn_of_missing(named, context)?;
+    warn_of_what_waits(&desk, &rule, named, context)?;
     done(context, "changed", Some(&rule.name), Vec::new(), &format!("Rule {}: {}.", rule.name, rule.condition_text()))
 }
 
