@@ -118,6 +118,7 @@ impl StatusQuestion {
                 ProviderView {
                     provider: name.into(),
                     state,
+                    failing: matches!(state, State::Degraded | State::Down),
                     reasons,
                     numbers: TotalView::of(total, today.get(name)),
                     trend,
@@ -332,6 +333,8 @@ pub struct ProviderView {
     pub provider: Box<str>,
     /// How it does.
     pub state: State,
+    /// Its errors alone make it degraded or down.
+    pub failing: bool,
     /// Why, in words.
     pub reasons: Vec<String>,
     /// Its numbers.

@@ -71,11 +71,16 @@ pub(super) fn rule_text(rule: &str, labels: &[(String, String)]) -> String {
 /// `firing`, `acked`, `silenced`, `pending`, `no data`, `resolved`.
 fn state_text(alert: &AlertView) -> &'static str {
     match alert.state {
-        "firing" if alert.silenced.is_some() => "silenced",
-        "firing" if alert.acknowledged.is_some() => "acked",
+        "firing" => quiet(alert).unwrap_or("firing"),
         "no_data" => "no data",
         other => other,
     }
+}
+
+/// Why what fires is not told.
+pub(super) fn quiet(alert: &AlertView) -> Option<&'static str> {
+    let silenced = alert.silenced.as_ref().map(|_| "silenced");
+    silenced.or_else(|| alert.acknowledged.as_ref().map(|_| "acked"))
 }
 
 /// `7 min`, `2 h`: how long before `now`.

@@ -2,7 +2,7 @@
 
 use super::table::{Cell, Column, Table};
 use super::{Role, Style, alerts, banner, budgets, edges, number, sparkline, text, when};
-use crate::dashboard::{ModelView, ProviderView, State, StatusView, TotalView};
+use crate::dashboard::{ModelView, State, StatusView, TotalView};
 use crate::metric::Unit;
 
 /// Columns of a sparkline on a wide and on a narrow screen.
@@ -75,7 +75,8 @@ pub fn status_line(view: &StatusView, style: &Style) -> String {
     for alert in &view.alerts {
         let rule = alerts::rule_text(&alert.rule, &alert.labels);
         let value = alerts::value_text(alert, &plain);
-        line(format!("alert {rule}, {}, {value}, id {}", alert.severity, alert.id));
+        let quiet = alerts::quiet(alert).map(|word| format!(" {word},")).unwrap_or_default();
+        line(format!("alert {rule}, {},{quiet} {value}, id {}", alert.severity, alert.id));
     }
     line(format!("recorders {}", view.upkeep.recorders));
     line(format!("events {}", number::count(view.events.into())));
@@ -141,12 +142,11 @@ fn providers(view: &StatusView, style: &Style) -> String {
         Column::word("TREND", 4),
     ]);
     // Rows with something to say about errors get a mark, and then all figures leave room for it.
-    let marked = |p: &ProviderView| matches!(p.state, State::Degraded | State::Down);
-    let any = view.data.iter().any(marked);
+    let any = view.data.iter().any(|p| p.failing);
     let room = if any { " " } else { "" };
     for p in &view.data {
         let (sign, role) = sign(p.state, style);
-        let errors = match marked(p) {
+        let errors = match p.failing {
             true => Cell::new(role, ratio(p.numbers.error_rate, style) + "!"),
             false => Cell::from(ratio(p.numbers.error_rate, style) + room),
         };
@@ -264,7 +264,9 @@ fn facts(view: &StatusView, style: &Style) -> String {
         if alert.compared.is_some() {
             numbers += &format!(" {}", alerts::bound_text(alert, style));
         }
-        let since = format!("firing {}", when::ago(view.generated_at.since(alert.since)));
+        let quiet = alerts::quiet(alert).map(|word| format!("{word}, ")).unwrap_or_default();
+        let since = format!("{quiet}firing {}", when::ago(view.generated_at.since(alert.since)));
+        let role = if alert.is_loud() { role } else { Role::Dim };
         line(if i == 0 { "ALERTS" } else { "" }, role, &[what, numbers, since]);
     }
     for (i, (role, facts)) in budgets::status_lines(&view.budgets, INDENT, style).iter().enumerate() {
@@ -324,7 +326,7 @@ fn next(view: &StatusView, style: &Style) -> String {
     let command = style.command();
     let mut facts = Vec::new();
     if let Some(p) = worst {
-        let metric = if matches!(p.state, State::Down | State::Degraded) { "error_rate" } else { "latency" };
+        let metric = if p.failing { "error_rate" } else { "latency" };
         // A name that would need quoting, or fills the line, is left to the reader.
         let plain = (1..=NEXT_NAME_MAX).contains(&p.provider.len())
             && p.provider.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));

@@ -41,6 +41,7 @@ fn provider(name: &str, state: State, reasons: &[&str], numbers: TotalView, tren
     ProviderView {
         provider: name.into(),
         state,
+        failing: matches!(state, State::Degraded | State::Down),
         reasons: reasons.iter().map(|r| (*r).to_owned()).collect(),
         numbers,
         trend: trend.iter().map(|v| Some(*v)).collect(),

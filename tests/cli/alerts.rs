@@ -299,3 +299,27 @@ fn a_budget_that_is_not_there_is_told_when_a_rule_is_made_and_asked() {
     assert!(checked.code == Some(4) && checked.err.contains("rule typo cannot be judged"), "{checked}");
     world.run_args(&["alerts", "edit", "typo", "--when", &when.replace("tema", "team")]).good();
 }
+
+#[test]
+fn the_first_screen_says_what_is_known_of_alerts_and_fails_on_any_that_fires() {
+    let world = traffic();
+    create(&world, "busy", "requests > 1", &["--severity", "critical"]).good();
+    create(&world, "calls", "requests{provider=\"claude\"} > 1", &[]).good();
+    world.run("tick").good();
+    let status = world.run("status").good();
+    assert!(status.contains("▲ claude") && !status.contains('!'), "no errors: {status}");
+    assert!(status.contains("metrics latency --provider claude"), "{status}");
+    for severity in ["warning", "critical"] {
+        assert_eq!(world.run(&format!("status --fail-on {severity}")).code, Some(3), "{severity}");
+        let other = format!("status --provider openai --fail-on {severity}");
+        assert_eq!(world.run(&other).code, Some(3), "of all providers: {severity}");
+    }
+    world.run("alerts disable busy").good();
+    assert_eq!(world.run("status --provider openai --fail-on warning").code, Some(0));
+    let id = json(&world, "alerts list")["data"][0]["id"].as_str().unwrap().to_owned();
+    world.run(&format!("alerts ack {id}")).good();
+    assert!(world.run("status").good().contains("acked, firing"));
+    assert!(world.run("status --format line").good().contains("warning, acked, requests"));
+    world.run(&format!("alerts silence {id} --for 2h")).good();
+    assert!(world.run("status").good().contains("silenced, firing"));
+}

@@ -119,8 +119,8 @@ fn help_of_a_command_is_short_with_h() {
                                 table, line, json]
           --watch[=<EVERY>]     Show it anew, every 2s or as often as said, until Ctrl-C
           --fail-on <SEVERITY>  Exit with 3 when a provider is degraded or down (warning), or down
-                                (critical); with 4 when there were no calls to judge [possible values:
-                                warning, critical]
+                                (critical), or an alert of that severity fires; with 4 when there were
+                                no calls to judge [possible values: warning, critical]
       -h, --help                Print help (see more with '--help')
 
     Examples

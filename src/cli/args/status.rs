@@ -25,8 +25,8 @@ pub(crate) struct StatusArgs {
     #[arg(long, value_name = "EVERY", num_args = 0..=1, require_equals = true, default_missing_value = "2s")]
     #[arg(conflicts_with = "fail_on")]
     pub watch: Option<String>,
-    /// Exit with 3 when a provider is degraded or down (warning), or down (critical); with 4 when
-    /// there were no calls to judge
+    /// Exit with 3 when a provider is degraded or down (warning), or down (critical), or an alert of that
+    /// severity fires; with 4 when there were no calls to judge
     #[arg(long, value_name = "SEVERITY")]
     pub fail_on: Option<Severity>,
 }

@@ -6,6 +6,7 @@ use ax_storage::Store;
 use ax_storage::query::plan::{Kinds, Label, Plan};
 use ax_storage::query::series::Series;
 
+use crate::alerts;
 use crate::cli::args::{Severity, SpanArgs, StatusArgs, StatusFormat};
 use crate::cli::commands::nothing::{Asked, range_words};
 use crate::cli::commands::{budgets, elapsed_ms};
@@ -57,14 +58,16 @@ fn show(args: &StatusArgs, context: &Context) -> Result<u8> {
     };
     let mut view = question.view(&series, upkeep, context.now(), elapsed_ms(context));
     if let Some(store) = &store {
-        let board = crate::alerts::Board::look(store)?;
+        let board = alerts::Board::look(store)?;
         view.alarm(AlertsView::new(&board, &[], Which::Firing, context.now(), context.zone()?).data);
         let standings =
             costs::standings(store, &budgets::settings(context)?, context.now()).map_err(budgets::failed)?;
         budgets::warn_of_wrong(&standings.wrong, context);
         view.budgets = standings.budgets.into_iter().map(BudgetView).collect();
     }
-    let verdict = args.fail_on.map_or(0, |severity| verdict(severity, &view.data));
+    let asked_about = |provider: String| args.provider.is_empty() || args.provider.contains(&provider);
+    let firing = view.alerts.iter().filter(|a| a.provider().is_none_or(asked_about)).map(|a| a.severity).max();
+    let verdict = args.fail_on.map_or(0, |severity| verdict(severity, &view.data, firing));
     let empty = view.data.is_empty() && view.events == 0;
     let asked = Asked {
         range: question.range,
@@ -96,13 +99,13 @@ fn show(args: &StatusArgs, context: &Context) -> Result<u8> {
     Ok(verdict)
 }
 
-/// 3 when a provider is as bad as that, 4 when none was called, else 0.
-fn verdict(severity: Severity, providers: &[ProviderView]) -> u8 {
-    let fails = |state| match severity {
-        Severity::Warning => matches!(state, State::Degraded | State::Down),
-        Severity::Critical => state == State::Down,
+/// 3 when a provider, or what fires, is as bad as that, 4 when no provider was called, else 0.
+fn verdict(severity: Severity, providers: &[ProviderView], firing: Option<alerts::Severity>) -> u8 {
+    let (fails, least): (fn(State) -> bool, _) = match severity {
+        Severity::Warning => (|state| matches!(state, State::Degraded | State::Down), alerts::Severity::Warning),
+        Severity::Critical => (|state| state == State::Down, alerts::Severity::Critical),
     };
-    match providers.iter().any(|p| fails(p.state)) {
+    match firing >= Some(least) || providers.iter().any(|p| fails(p.state)) {
         true => exit::FAIL_ON,
         false if providers.iter().all(|p| p.state == State::Idle) => exit::NOTHING_TO_JUDGE,
         false => 0,
