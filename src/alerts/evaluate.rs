@@ -59,6 +59,11 @@ pub fn minute_of(now: Timestamp) -> Timestamp {
     Timestamp::from_millis(settled - settled % MINUTE_MS)
 }
 
+/// The first minute that a pass judges up to `minute`, when the last one judged `last`.
+pub fn next_minute(last: Timestamp, minute: Timestamp) -> Timestamp {
+    last.plus_ms(MINUTE_MS).max(minute.minus_ms((CATCH_UP - 1) * MINUTE_MS))
+}
+
 /// Makes the stored rules those of the settings file, beside those that commands made.
 ///
 /// # Errors
@@ -97,7 +102,7 @@ pub fn evaluate(store: &Store, around: &Surroundings<'_>, now: Timestamp) -> Res
     let last = last.map(Timestamp::from_millis).filter(|last| last.minus_ms(AHEAD_MS) < minute);
     let first = match last {
         Some(last) if last >= minute => return Ok(Report { rules: rules.len(), ..Report::default() }),
-        Some(last) => last.plus_ms(MINUTE_MS).max(minute.minus_ms((CATCH_UP - 1) * MINUTE_MS)),
+        Some(last) => next_minute(last, minute),
         None => minute,
     };
     let mut report = Report { rules: rules.len(), ..Report::default() };

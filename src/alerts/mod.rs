@@ -24,7 +24,7 @@ mod why;
 use bincode::{Decode, Encode};
 
 pub use board::{Board, FindError, Listed, history, short};
-pub use evaluate::{Change, Report, check, evaluate, minute_of, sync};
+pub use evaluate::{Change, Report, check, evaluate, minute_of, next_minute, sync};
 pub use judge::{Judged, Surroundings, judge};
 pub use replay::{Fired, MINUTES_MAX, Replay, ReplayError, replay};
 pub use rule::{HOLD_MS_MAX, NAME_MAX, Rule, RuleError, Severity, duration};

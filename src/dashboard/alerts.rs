@@ -37,6 +37,8 @@ impl AlertNumbers {
 pub struct AlertView {
     /// Of the episode; empty when there is none.
     pub id: String,
+    /// Upkeep has noted it, so commands find it by its id.
+    pub noted: bool,
     /// The rule.
     pub rule: String,
     /// The group.
@@ -118,6 +120,7 @@ impl AlertView {
     fn empty() -> Self {
         Self {
             id: String::new(),
+            noted: true,
             rule: String::new(),
             labels: Vec::new(),
             severity: Severity::default(),

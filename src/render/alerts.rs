@@ -159,7 +159,7 @@ fn list(view: &AlertsView, style: &Style) -> String {
         let (mark, role) = sign(alert.severity, style);
         let loud = alert.is_loud();
         table.push(vec![
-            alert.id.get(..digits).unwrap_or(style.none()).into(),
+            alert.id.get(..digits).filter(|_| alert.noted).unwrap_or(style.none()).into(),
             Cell::new(if loud { role } else { Role::Dim }, format!("{mark} {}", alert.severity)),
             rule_text(&alert.rule, &alert.labels).into(),
             Cell::new(if loud { role } else { Role::Plain }, state_text(alert)),
@@ -192,7 +192,12 @@ fn said(alert: &AlertView, view: &AlertsView, style: &Style) -> String {
 }
 
 fn explained(view: &AlertsView, style: &Style) -> String {
-    let Some(first) = view.data.iter().find(|a| !a.id.is_empty() && a.is_firing()) else { return String::new() };
+    let firing = || view.data.iter().filter(|a| !a.id.is_empty() && a.is_firing());
+    let Some(first) = firing().find(|a| a.noted) else {
+        let how = format!("{} tick does, and gives it an id.", style.command());
+        let waits = text::flow(&["No pass has noted it yet:".to_owned(), how], " ", 0, style);
+        return firing().next().map(|_| "\n".to_owned() + &waits).unwrap_or_default();
+    };
     let id = first.id.get(..view.digits()).unwrap_or(&first.id);
     let mut out = "\n".to_owned();
     if let Some(why) = &view.why {

@@ -323,3 +323,31 @@ fn the_first_screen_says_what_is_known_of_alerts_and_fails_on_any_that_fires() {
     world.run(&format!("alerts silence {id} --for 2h")).good();
     assert!(world.run("status").good().contains("silenced, firing"));
 }
+
+/// What no pass has noted yet has no id that other commands know.
+#[test]
+fn a_check_offers_only_what_the_other_commands_can_do() {
+    let world = traffic();
+    create(&world, "busy", "requests > 1", &[]).good();
+    assert_snapshot!(world.run("alerts check").good(), @"
+    1 firing (1 warning)                                            judged 1 min ago
+
+    ID  SEVERITY   RULE  STATE    SINCE  VALUE        CONDITION
+    –   ▲ warning  busy  firing  29 min  requests 20  > 1
+
+    No pass has noted it yet: ax monitor tick does, and gives it an id.
+
+    1 rule: 1 on, 0 off
+    ");
+    world.run("tick").good();
+    let id = json(&world, "alerts")["data"][0]["id"].as_str().unwrap().to_owned();
+    assert!(world.run("alerts check").good().contains(&format!("alerts show {}", &id[..3])));
+    // The next pass goes on from where the last one was, however long that is ago and whatever was missed before.
+    let later = world.with("AX_MONITOR_NOW", "2025-11-16T21:50:20Z");
+    create(&later, "quiet", "requests < 1", &[]).good();
+    later.run("tick --at 2025-11-16T20:40:20Z").good();
+    let checked = json(&later, "alerts check");
+    let find = |list: &Value| list["data"].as_array().unwrap().iter().find(|a| a["rule"] == "quiet").cloned().unwrap();
+    later.run("tick").good();
+    assert_eq!(find(&checked)["id"], find(&json(&later, "alerts"))["id"]);
+}

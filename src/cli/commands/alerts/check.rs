@@ -1,10 +1,12 @@
 //! `alerts check` and `alerts test`: judging without keeping anything.
 
-use ax_storage::time::{DAY_MS, HOUR_MS, MINUTE_MS, TimeRange, Timestamp};
+use std::collections::HashSet;
+
+use ax_storage::time::{DAY_MS, MINUTE_MS, TimeRange, Timestamp};
 
 use super::Desk;
 use crate::alerts::table::States;
-use crate::alerts::{self, Board, Instance, Replay, ReplayError, Rule, Severity};
+use crate::alerts::{self, Board, Instance, Listed, Replay, ReplayError, Rule, Severity};
 use crate::cli::args::{CheckArgs, SpanArgs, TestArgs};
 use crate::cli::context::Context;
 use crate::cli::rules::RuleTable;
@@ -16,8 +18,6 @@ use crate::render;
 const MARGIN_MS: u64 = 2 * MINUTE_MS;
 /// How far back the beginning of what fires is looked for.
 const BACK_MS: u64 = 7 * DAY_MS;
-/// What upkeep has judged so recently is gone on with.
-const RECENT_MS: u64 = HOUR_MS;
 
 fn replayed(desk: &Desk, rule: &Rule, range: TimeRange, from: &States) -> Result<Replay> {
     desk.judging(|around| alerts::replay(&desk.store, rule, around, range, from)).map_err(|error| match error {
@@ -27,16 +27,15 @@ fn replayed(desk: &Desk, rule: &Rule, range: TimeRange, from: &States) -> Result
     })
 }
 
-/// The groups of a rule now, under the ids that they have everywhere: from where upkeep has left them, else from
+/// The groups of a rule now: from where upkeep has left them, under the ids that its next pass gives them; else from
 /// where what fires began.
 fn groups_now(desk: &Desk, rule: &Rule, minute: Timestamp) -> Result<Vec<Instance>> {
     let judged = desk.board.judged_ms.map(Timestamp::from_millis);
     let known = desk.board.states.get(&rule.name).filter(|s| s.condition == rule.condition);
     if let (Some(judged), Some(known)) = (judged, known)
         && judged <= minute
-        && minute.since(judged) <= RECENT_MS
     {
-        let range = TimeRange::new(judged.plus_ms(MINUTE_MS), minute);
+        let range = TimeRange::new(alerts::next_minute(judged, minute), minute);
         return Ok(if judged == minute { known.groups.clone() } else { replayed(desk, rule, range, known)?.groups });
     }
     let mut back_ms = rule.hold_ms + rule.keep_firing_ms + MARGIN_MS;
@@ -71,6 +70,9 @@ pub(super) fn check(args: &CheckArgs, context: &Context) -> Result<u8> {
         }
     }
     let mut view = AlertsView::new(&board, &[], Which::Current, context.now(), context.zone()?);
+    let noted = desk.as_ref().map(|d| d.board.groups(context.now().millis())).unwrap_or_default();
+    let noted: HashSet<&str> = noted.iter().filter_map(Listed::id).collect();
+    view.data.iter_mut().for_each(|alert| alert.noted = noted.contains(alert.id.as_str()));
     let fails = |least: Severity| view.data.iter().any(|a| a.is_firing() && a.severity >= least);
     let verdict = match args.fail_on.map(|s| s.severity()) {
         Some(least) if fails(least) => exit::FAIL_ON,
