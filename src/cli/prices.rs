@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::cli::config::Config;
 use crate::cli::context::Context;
 use crate::cli::time;
-use crate::error::{Failure, Kind, Result};
+use crate::error::{Failure, Kind, Result, escaped};
 use crate::pricing::{
     self, Book, Change, ChangeError, Contents, FileError, Given, Override, Price, Settings, When, pico_per_token,
 };
@@ -101,7 +101,7 @@ pub(crate) fn settings(context: &Context) -> Result<Settings> {
     let mut overrides = Vec::with_capacity(config.prices.len());
     for (model, table) in &config.prices {
         let price = table.price(model, context).map_err(|failure| Failure {
-            message: format!("the price of {model} in the settings file: {}", failure.message),
+            message: format!("the price of {} in the settings file: {}", escaped(model), failure.message),
             ..failure
         })?;
         overrides.push(price);

@@ -38,7 +38,10 @@ pub(crate) fn of_file(config: &Config) -> (Vec<Rule>, Vec<Failure>) {
             }
             Ok(rule) => rules.push(rule),
             Err(failure) => bad.push(Failure {
-                message: format!("rule {} of the settings file: {}", table.name, failure.message),
+                message: match table.name.as_str() {
+                    "" => "a rule of the settings file has no name".to_owned(),
+                    name => format!("rule {} of the settings file: {}", escaped(name), failure.message),
+                },
                 ..failure
             }),
         }

@@ -113,3 +113,22 @@ fn without_a_home_the_store_must_be_named() {
     let done = world.run("config path");
     assert!(done.code == Some(0) || done.err.contains("--store"), "{done}");
 }
+
+/// The check said that all is fine, and the next command refused the file.
+#[test]
+fn validating_refuses_what_other_commands_would_refuse() {
+    let world = World::new();
+    let budget = "[[budget]]\nname = 'a'\nlimit = 5\n";
+    for (text, expected) in [
+        (budget.repeat(2), "the settings have two budgets 'a'"),
+        (format!("{budget}tz = 'Nope'\n"), "the setting budget 'a': "),
+        (format!("{budget}scope = 'foo=1'\n"), "the setting budget 'a': "),
+        ("[[rule]]\nname = 'x'\nwhen = 'latency'\n".to_owned(), "an alert condition must compare something"),
+        ("[[rule]]\nwhen = 'errors > 1'\n".to_owned(), "a rule of the settings file has no name"),
+        ("[prices.m]\ninput = 1\n".to_owned(), "the price of m in the settings file: a price needs input and output"),
+    ] {
+        world.write(".config/ax/monitor.toml", &text);
+        let done = world.run("config validate");
+        assert!(done.code == Some(2) && done.err.contains(expected), "{text}: {done}");
+    }
+}

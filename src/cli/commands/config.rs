@@ -9,9 +9,11 @@ use serde::Serialize;
 
 use crate::cli::args::ConfigVerb;
 use crate::cli::channels;
+use crate::cli::commands::budgets;
 use crate::cli::config::{self, TEMPLATE};
 use crate::cli::context::{Context, Origin};
 use crate::cli::users::Policy;
+use crate::cli::{prices, rules};
 use crate::error::{Failure, Result, escaped};
 
 /// A setting in force.
@@ -47,9 +49,11 @@ pub(crate) fn run(verb: ConfigVerb, context: &Context) -> Result<u8> {
         }
         ConfigVerb::Validate => {
             let settings = settings(context)?;
-            if let Some(failure) = channels::of_file(context.config()?, &path).1.into_iter().next() {
-                return Err(failure);
-            }
+            let config = context.config()?;
+            let wrong = channels::of_file(config, &path).1.into_iter().chain(rules::of_file(config).1).next();
+            wrong.map_or(Ok(()), Err)?;
+            budgets::settings(context)?;
+            prices::settings(context)?;
             let text = match path.exists() {
                 true => format!("{name} is fine\n"),
                 false => format!("There is no {name}; the defaults hold\n"),
