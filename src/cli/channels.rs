@@ -52,26 +52,6 @@ enum Receivers {
     Many(Vec<String>),
 }
 
-/// Keys of a channel, for suggestions.
-pub(crate) const KEYS: &[&str] = &[
-    "channel",
-    "type",
-    "url",
-    "url_env",
-    "url_file",
-    "format",
-    "secret_env",
-    "secret_file",
-    "host",
-    "port",
-    "user",
-    "password_env",
-    "password_file",
-    "from",
-    "to",
-    "command",
-];
-
 /// What `config init` writes about channels.
 pub(crate) const TEMPLATE: &str = "
 # Where alerts go. Keys and passwords come from a variable (_env) or a file (_file), never from here.

@@ -7,7 +7,7 @@ use std::path::Path;
 use jiff::civil::Weekday;
 use serde::Deserialize;
 
-use crate::cli::channels::{self, ChannelTable};
+use crate::cli::channels::ChannelTable;
 use crate::cli::prices::PriceTables;
 use crate::cli::rules::RuleTable;
 use crate::cli::users::Privacy;
@@ -86,42 +86,6 @@ pub(crate) enum Color {
     Always,
     Never,
 }
-
-/// Every word that can stand before `=` or in `[]`, for suggestions.
-const KEYS: &[&str] = &[
-    "display",
-    "timezone",
-    "week_start",
-    "range",
-    "color",
-    "rule",
-    "name",
-    "when",
-    "for",
-    "keep_firing_for",
-    "severity",
-    "channels",
-    "min_events",
-    "renotify",
-    "enabled",
-    "tz",
-    "budget",
-    "limit",
-    "period",
-    "scope",
-    "alert_at",
-    "prices",
-    "aliases",
-    "provider",
-    "input",
-    "output",
-    "cached",
-    "cache_write",
-    "cache_write_1h",
-    "from",
-    "privacy",
-    "users",
-];
 
 /// What `config init` writes.
 pub(crate) const TEMPLATE: &str = "\
@@ -231,17 +195,20 @@ fn explain(error: &toml::de::Error, text: &str, name: &str) -> Failure {
     let line = line_of(text, span.start);
     let word = text.get(span).unwrap_or_default().trim_matches(['"', '\'']);
     let message = error.message().trim_end_matches('\n').replace('\n', "; ");
-    let unknown = message.starts_with("unknown field");
-    let message = if unknown { format!("unknown setting '{word}'") } else { message };
-    let failure = Failure::usage(format!("{name}, line {line}: {message}"));
-    if unknown && ["secret", "password"].contains(&word) {
-        return failure.hint(format!("secrets do not stand here: {word}_env names a variable, {word}_file a file"));
+    if !message.starts_with("unknown field") {
+        return Failure::usage(format!("{name}, line {line}: {message}"));
     }
-    match nearest(word, KEYS.iter().chain(channels::KEYS).copied()) {
-        Some(key) if unknown => failure.hint(format!("did you mean {key}?")),
-        None if unknown => failure.hint(format!("settings are {}", KEYS[1..5].join(", "))),
-        _ => failure,
-    }
+    let failure = Failure::usage(format!("{name}, line {line}: unknown setting '{word}'"));
+    // `unknown field `a`, expected one of `b`, `c``: what may stand there is every second piece.
+    let known: Vec<&str> = message.split('`').skip(3).step_by(2).collect();
+    failure.hint(match (word, nearest(word, known.iter().copied())) {
+        ("secret" | "password", _) => {
+            format!("secrets do not stand here: {word}_env names a variable, {word}_file a file")
+        }
+        ("retention", _) => "that is kept with the store: ax monitor store set-retention raw=30d".to_owned(),
+        (_, Some(key)) => format!("did you mean {key}?"),
+        (_, None) => format!("settings there are {}", known.join(", ")),
+    })
 }
 
 #[cfg(test)]
@@ -268,7 +235,17 @@ mod tests {
             ("[dispaly]\nrange = \"1h\"\n", "f, line 1: unknown setting 'dispaly' | did you mean display?"),
             (
                 "[display]\nzzz = 1\n",
-                "f, line 2: unknown setting 'zzz' | settings are timezone, week_start, range, color",
+                "f, line 2: unknown setting 'zzz' | settings there are timezone, week_start, range, color",
+            ),
+            (
+                "[[rule]]\nzzz = 1\n",
+                "f, line 2: unknown setting 'zzz' | settings there are name, when, for, keep_firing_for, severity, \
+                 channel, channels, min_events, renotify, enabled, tz",
+            ),
+            ("[privacy]\nuser = 1\n", "f, line 2: unknown setting 'user' | did you mean users?"),
+            (
+                "[retention]\nraw = '30d'\n",
+                "f, line 1: unknown setting 'retention' | that is kept with the store: ax monitor store set-retention raw=30d",
             ),
             (
                 "[display]\ncolor = \"blue\"\n",

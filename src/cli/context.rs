@@ -276,9 +276,13 @@ impl Context {
         if span.since.is_some() || span.until.is_some() {
             return Ok(None);
         }
+        let default;
         let text = match &span.range {
             Some(text) => text.as_str(),
-            None => self.config()?.display.range.as_deref().unwrap_or(RANGE_DEFAULT),
+            None => {
+                default = self.default_range_text()?.0;
+                &default
+            }
         };
         Ok(Some(escaped(text.trim())))
     }
@@ -308,18 +312,26 @@ impl Context {
     /// The time span without flags as text, and who says so; it is checked.
     ///
     /// # Errors
-    /// A usage error when the setting is no time span.
+    /// A usage error when the variable or the setting is no time span.
     pub(crate) fn range_origin(&self) -> Result<(String, Origin)> {
-        let Some(text) = &self.config()?.display.range else {
-            return Ok((RANGE_DEFAULT.to_owned(), Origin::Default));
-        };
         self.default_range()?;
-        Ok((text.clone(), Origin::File))
+        self.default_range_text()
+    }
+
+    fn default_range_text(&self) -> Result<(String, Origin)> {
+        if let Some(text) = variable("AX_MONITOR_RANGE") {
+            return Ok((text, Origin::Environment));
+        }
+        Ok(match &self.config()?.display.range {
+            Some(text) => (text.clone(), Origin::File),
+            None => (RANGE_DEFAULT.to_owned(), Origin::Default),
+        })
     }
 
     fn default_range(&self) -> Result<TimeRange> {
-        let text = self.config()?.display.range.as_deref().unwrap_or(RANGE_DEFAULT);
-        self.range_of(text).map_err(|e| Failure { message: format!("the setting range: {}", e.message), ..e })
+        let (text, origin) = self.default_range_text()?;
+        let who = if origin == Origin::Environment { "AX_MONITOR_RANGE" } else { "the setting range" };
+        self.range_of(&text).map_err(|e| Failure { message: format!("{who}: {}", e.message), ..e })
     }
 
     fn range_of(&self, text: &str) -> Result<TimeRange> {

@@ -23,7 +23,7 @@ pub(crate) struct PriceTable {
     pub cached: Option<Amount>,
     pub cache_write: Option<Amount>,
     pub cache_write_1h: Option<Amount>,
-    pub from: Option<String>,
+    pub from: Option<Moment>,
 }
 
 /// `[prices]`, by model.
@@ -47,6 +47,27 @@ impl<'de> Deserialize<'de> for Amount {
             // The shortest decimal that means this number: the one that was written.
             Written::Decimal(n) => n.to_string(),
             Written::Text(text) => text,
+        }))
+    }
+}
+
+/// A time as written: a text, a date of TOML, or milliseconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Moment(pub String);
+
+impl<'de> Deserialize<'de> for Moment {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Text(String),
+            Millis(u64),
+            Date(toml::value::Datetime),
+        }
+        Ok(Self(match Written::deserialize(deserializer)? {
+            Written::Text(text) => text,
+            Written::Millis(ms) => ms.to_string(),
+            Written::Date(date) => date.to_string(),
         }))
     }
 }
@@ -85,7 +106,7 @@ impl PriceTable {
         }
         let when = match &self.from {
             None => When::ALWAYS,
-            Some(text) => When::From(time::moment(text, context.now(), &context.calendar()?)?.millis()),
+            Some(Moment(text)) => When::From(time::moment(text, context.now(), &context.calendar()?)?.millis()),
         };
         let price = Price { when, rates: given.complete(), long: vec![] };
         Ok(Override { provider: self.provider.clone().unwrap_or_default(), model: model.to_owned(), price })

@@ -21,6 +21,7 @@ pub(crate) struct RuleTable {
     pub hold: Option<String>,
     pub keep_firing_for: Option<String>,
     pub severity: Option<String>,
+    #[serde(rename = "channel", alias = "channels")]
     pub channels: Option<Vec<String>>,
     pub min_events: Option<u64>,
     pub renotify: Option<String>,

@@ -132,3 +132,30 @@ fn validating_refuses_what_other_commands_would_refuse() {
         assert!(done.code == Some(2) && done.err.contains(expected), "{text}: {done}");
     }
 }
+
+#[test]
+fn settings_are_called_as_the_flags_are() {
+    let world = World::new();
+    let text = "[[channel]]\nname = 'ops'\ntype = 'terminal'\n\
+                [[rule]]\nname = 'a'\nwhen = 'errors > 1'\nchannel = ['ops']\n\
+                [[rule]]\nname = 'b'\nwhen = 'errors > 1'\nchannels = ['ops']\n\
+                [prices.\"m\"]\ninput = 1\noutput = 2\nfrom = 2025-01-01\n\
+                [prices.\"n\"]\ninput = 1\noutput = 2\nfrom = \"2025-02-01\"\n";
+    world.write(".config/ax/monitor.toml", text);
+    world.run("config validate").good();
+    let prices = world.run("prices list m --json").json();
+    assert!(prices.to_string().contains("2025-01-01"), "{prices}");
+    let world = world.with("AX_MONITOR_RANGE", "2d");
+    assert!(world.run("config show").good().contains("range       2d                        environment"));
+    let bad = world.with("AX_MONITOR_RANGE", "2 fortnights");
+    let shown = bad.run("config show");
+    assert!(shown.code == Some(2) && shown.err.contains("AX_MONITOR_RANGE: '2 fortnights'"), "{shown}");
+    let bad = bad.with("AX_MONITOR_RANGE", "");
+    bad.write(".config/ax/monitor.toml", "[retention]\nraw = '30d'\n");
+    assert_snapshot!(bad.run("config validate"), @"
+    exit 2
+    --- stderr
+    error: ~/.config/ax/monitor.toml, line 1: unknown setting 'retention'
+    hint: that is kept with the store: ax monitor store set-retention raw=30d
+    ");
+}

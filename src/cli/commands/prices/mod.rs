@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cli::args::SpanArgs;
 use crate::cli::context::Context;
-use crate::cli::prices::{PriceTable, explain, settings};
+use crate::cli::prices::{Moment, PriceTable, explain, settings};
 use crate::cli::text::counted;
 use crate::dashboard::Warning;
 use crate::error::{Failure, Kind, Result, escaped, plain};
@@ -134,7 +134,7 @@ fn set(args: &SetArgs, context: &Context) -> Result<u8> {
         cached: amount(&args.cached),
         cache_write: amount(&args.cache_write),
         cache_write_1h: amount(&args.cache_write_1h),
-        from: args.from.clone(),
+        from: args.from.clone().map(Moment),
     };
     let price = table.price(&args.model, context)?;
     let store = context.writable_store()?;
