@@ -70,12 +70,15 @@ pub struct ChannelView {
 impl ChannelsView {
     /// The channels of the settings, and those that only the store knows.
     pub fn new(channels: &[Channel], mut standings: BTreeMap<String, Standing>, now: Timestamp) -> Self {
-        // What is for all channels waits under a name that none can have.
-        standings.retain(|name, _| crate::alerts::notify::is_name(name));
+        // What is for all channels waits under a name that none can have, until one of them is delivered to.
+        let of_all = |name: &str| !crate::alerts::notify::is_name(name);
+        let for_all: usize = standings.iter().filter(|(name, _)| of_all(name)).map(|(_, s)| s.waiting).sum();
+        standings.retain(|name, _| !of_all(name));
         let mut data: Vec<ChannelView> = channels
             .iter()
             .map(|channel| {
-                let standing = standings.remove(&channel.name).unwrap_or_default();
+                let mut standing = standings.remove(&channel.name).unwrap_or_default();
+                standing.waiting += for_all;
                 ChannelView::new(&channel.name, Some(channel), standing)
             })
             .collect();

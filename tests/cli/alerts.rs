@@ -351,3 +351,14 @@ fn a_check_offers_only_what_the_other_commands_can_do() {
     later.run("tick").good();
     assert_eq!(find(&checked)["id"], find(&json(&later, "alerts"))["id"]);
 }
+
+/// A pass judges and delivers nothing; who has no `serve` waited for messages without a word.
+#[test]
+fn a_pass_says_what_waits_for_a_delivery() {
+    let world = traffic();
+    world.write(".config/ax/monitor.toml", "[[channel]]\nname = 'pager'\ntype = 'command'\ncommand = ['true']\n");
+    create(&world, "busy", "requests > 1", &[]).good();
+    let done = world.run("tick");
+    assert!(done.err.contains("1 message waits for a channel: `ax monitor serve` delivers"), "{done}");
+    assert_eq!(json(&world, "alerts channels")["data"][0]["waiting"], 1);
+}

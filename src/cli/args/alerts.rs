@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 #[derive(Clone, Debug, Args)]
 #[command(disable_help_subcommand = true)]
 #[command(after_help = "\
-`serve`, `tick` and `Monitor` judge the rules once a minute.
+`serve`, `tick` and `Monitor` judge the rules; `serve` and `Monitor` deliver.
 
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor alerts create --name slow --when 'avg(latency) > 2000 for 5m'

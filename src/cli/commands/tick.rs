@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::aggregator::{self, Pass, When};
 use crate::alerts::{Change, Outcome};
+use crate::cli::commands::channels;
 use crate::cli::context::Context;
 use crate::cli::text::{count, counted};
 use crate::costs::Crossing;
@@ -101,8 +102,20 @@ pub(crate) fn run(context: &Context) -> Result<u8> {
         context.print_json(&TickView::new(&pass, context.now(), context.elapsed(), context.take_warnings()))?;
     } else {
         context.print(&sentence(&pass, &context.style()?))?;
+        note_of_waiting(context)?;
     }
     Ok(0)
+}
+
+/// A pass delivers nothing: says how much waits for who does.
+fn note_of_waiting(context: &Context) -> Result<()> {
+    let waiting: usize = channels::standing(context)?.data.iter().map(|channel| channel.waiting).sum();
+    match waiting {
+        0 => {}
+        1 => context.note("1 message waits for a channel: `ax monitor serve` delivers it"),
+        n => context.note(&format!("{n} messages wait for channels: `ax monitor serve` delivers them")),
+    }
+    Ok(())
 }
 
 /// What a pass did, a line a thing.
