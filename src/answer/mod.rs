@@ -25,6 +25,7 @@ use crate::query::planner::{Node, Question};
 use board::Board;
 pub use evidence::Evidence;
 pub use top::GROUPS_MAX;
+pub(crate) use top::OTHER;
 pub use usuals::Usuals;
 pub use value::{Value, compare};
 

@@ -15,7 +15,7 @@ use crate::metric::{self, Aggregation, Needs, Numbers};
 use crate::query::planner::{Node, Question, Selected};
 
 /// The name of the row for all the rest.
-pub(super) use ax_storage::bucket::OTHER;
+pub(crate) use ax_storage::bucket::OTHER;
 
 /// Groups that have a row of their own where nobody says how many: a row is a kilobyte on its way to the
 /// screen, and the engine hands on up to a million.

@@ -23,6 +23,7 @@ use ax_storage::query::plan::{Filter, Label};
 use ax_storage::time::{TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+pub(crate) use crate::answer::OTHER;
 pub use crate::error::Warning;
 pub use advice::{AdviceView, assumption};
 pub use alerts::{
@@ -92,7 +93,7 @@ impl Labels {
 
     /// Whether this is the row of all groups that got none of their own.
     pub fn is_other(&self) -> bool {
-        !self.0.is_empty() && self.0.iter().all(|(_, value)| &**value == "(other)")
+        !self.0.is_empty() && self.0.iter().all(|(_, value)| &**value == OTHER)
     }
 }
 

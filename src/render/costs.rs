@@ -3,7 +3,7 @@
 use super::table::{Cell, Column, Table};
 use super::{Role, Style, banner, bar, budgets, edges, number, sparkline, text, when};
 use crate::costs::{By, Told, advice};
-use crate::dashboard::{CostsView, GroupView, KeptView, SectionView};
+use crate::dashboard::{CostsView, GroupView, KeptView, OTHER, SectionView};
 use crate::metric::{Money, Unit};
 use crate::projection::{Held, Status};
 
@@ -194,7 +194,12 @@ fn names(group: &GroupView, by: &[By], view: &CostsView) -> Vec<Cell> {
     by.iter()
         .map(|by| match by {
             By::Label(_) => labels.next().map(|(_, value)| text::name(value)).unwrap_or_default().into(),
-            By::Time(span) => group.row.time.map_or_else(String::new, |t| when::span(t.start, *span, zone)).into(),
+            By::Time(span) => match group.row.time {
+                Some(t) => when::span(t.start, *span, zone).into(),
+                // The rest is called so where it has a name; times alone have none.
+                None if group.labels.0.is_empty() => OTHER.into(),
+                None => "".into(),
+            },
         })
         .collect()
 }
@@ -222,7 +227,7 @@ fn table(view: &CostsView, section: &SectionView, style: &Style, lines: bool) ->
     for group in &groups {
         let mut cells = names(group, &section.by, view);
         if others > 0
-            && group.labels.is_other()
+            && (group.labels.is_other() || timed && group.row.time.is_none())
             && let Some(last) = cells.iter_mut().rfind(|c| !c.text.is_empty())
         {
             *last = format!("({} others)", number::count(others as i128)).into();
@@ -276,7 +281,7 @@ fn short(section: &SectionView, timed: bool) -> (Vec<GroupView>, usize) {
     let (shown, rest) = section.groups.split_at(ROWS_MAX - 1);
     let others = if by_bound { rest.len() - 1 + section.others } else { rest.len() };
     let mut other = rest[0].clone();
-    other.labels.0.iter_mut().for_each(|(_, value)| *value = "(other)".into());
+    other.labels.0.iter_mut().for_each(|(_, value)| *value = OTHER.into());
     for group in &rest[1..] {
         other.row.merge(&group.row);
         other.share = [other.share, group.share].into_iter().flatten().reduce(|a, b| a + b);

@@ -426,3 +426,17 @@ fn of_a_first_day_nothing_is_projected() {
     assert_eq!((&year["estimate_usd"], &year["linear_usd"]), (&json!(null), &json!(null)));
     assert_eq!(year["status"], "insufficient_history");
 }
+
+/// The row of the rest had no name where rows are times.
+#[test]
+fn what_is_left_of_times_has_a_name() {
+    let world = world();
+    let last = |by: &str| {
+        let costs = world.run(&format!("costs --range 30d --by {by} --top 1 --json")).json();
+        costs["groups"].as_array().unwrap().last().unwrap()["labels"].clone()
+    };
+    assert_eq!(last("week"), json!({"week": "(other)"}));
+    assert_eq!(last("day,provider"), json!({"day": "(other)", "provider": "(other)"}));
+    let shown = world.run("costs --range 30d --by week --top 1").good();
+    assert!(shown.contains("others)"), "{shown}");
+}

@@ -6,7 +6,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::{BeforeView, CostsView, GroupView, KeptView, SectionView};
 use crate::calendar::Calendar;
 use crate::costs::{By, Outlook, Span, Told};
-use crate::dashboard::{Change, Previous, Time, Window};
+use crate::dashboard::{Change, OTHER, Previous, Time, Window};
 use crate::metric::{Money, Number};
 use crate::projection::Held;
 
@@ -119,7 +119,8 @@ impl Serialize for LabelsJson<'_> {
                     }
                 }
                 By::Time(span) => {
-                    map.serialize_entry(span.name(), &group.row.time.map(|t| time(t.start, *span, zone)))?
+                    let start = group.row.time.map_or_else(|| OTHER.to_owned(), |t| time(t.start, *span, zone));
+                    map.serialize_entry(span.name(), &start)?;
                 }
             }
         }

@@ -10,7 +10,7 @@ use ax_storage::query::series::Series;
 use ax_storage::time::{DAY_MS, HOUR_MS, TimeRange, Timestamp};
 use jiff::ToSpan;
 
-use super::{BudgetView, Labels, SourceView, Warning, Window};
+use super::{BudgetView, Labels, OTHER, SourceView, Warning, Window};
 use crate::answer::GROUPS_MAX;
 use crate::calendar::{Calendar, Period};
 use crate::costs::advice::{self, Advice, Usage};
@@ -415,7 +415,7 @@ impl CostsQuestion<'_> {
         if let Some((row, _)) = other {
             let shown: i128 = groups.iter().filter_map(|g| g.previous).map(|m| m.0).sum();
             let previous = before.filter(|_| earlier.is_some()).map(|b| Money(b.total.0.saturating_sub(shown)));
-            let labels = Labels(labels.iter().map(|l| (l.name(), "(other)".into())).collect());
+            let labels = Labels(labels.iter().map(|l| (l.name(), OTHER.into())).collect());
             groups.push(view(labels, previous, row));
         }
         SectionView { by: by.to_vec(), groups, others, asked: self.more.top.is_some() }
