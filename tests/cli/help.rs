@@ -231,3 +231,21 @@ fn completions_and_manual_come_out_whole() {
     }
     assert!(!man.contains('\u{1b}'));
 }
+
+/// Flags of a list were refused where its verb was left out.
+#[test]
+fn a_group_without_a_verb_is_its_list_with_its_flags_too() {
+    let world = crate::costs::world();
+    for (short, long) in [
+        ("budgets --fail-on budget", "budgets list --fail-on budget"),
+        ("alerts --all --json", "alerts list --all --json"),
+        ("prices --provider claude", "prices list --provider claude"),
+        ("prices sonnet", "prices list sonnet"),
+        ("prices sonnet --provider anthropic", "prices list sonnet --provider anthropic"),
+    ] {
+        let (short, long) = (world.run(short), world.run(long));
+        assert_eq!((short.code, short.out, short.err), (long.code, long.out, long.err));
+    }
+    assert_eq!(world.run("budgets --fail-on budget").code, Some(4));
+    assert_eq!(world.run("alerts --all list").code, Some(2));
+}

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 /// What fires, and the rules that decide it
 #[derive(Clone, Debug, Args)]
-#[command(disable_help_subcommand = true)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
 #[command(after_help = "\
 `serve`, `tick` and `Monitor` judge the rules; `serve` and `Monitor` deliver.
 
@@ -17,6 +17,8 @@ use clap::{Args, Subcommand, ValueEnum};
 pub(crate) struct AlertsArgs {
     #[command(subcommand)]
     pub verb: Option<AlertsVerb>,
+    #[command(flatten)]
+    pub list: ListArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]

@@ -16,6 +16,8 @@ use crate::costs::Every;
 pub(crate) struct BudgetsArgs {
     #[command(subcommand)]
     pub verb: Option<BudgetsVerb>,
+    #[command(flatten)]
+    pub list: BudgetsListArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]

@@ -17,7 +17,7 @@ use crate::words::nearest;
 /// Runs the verb.
 pub(crate) fn run(args: &BudgetsArgs, context: &Context) -> Result<u8> {
     match &args.verb {
-        None => list(&BudgetsListArgs::default(), context),
+        None => list(&args.list, context),
         Some(BudgetsVerb::List(args)) => list(args, context),
         Some(BudgetsVerb::Set(args)) => set(args, context),
         Some(BudgetsVerb::Delete(args)) => delete(args, context),

@@ -54,7 +54,7 @@ pub(crate) fn run(command: &Command, context: &Context) -> Result<u8> {
         Command::Forecast(args) => forecast::run(args, context),
         Command::Import(args) => import::run(args, context),
         Command::Demo(args) => demo::run(args, context),
-        Command::Prices(args) => prices::run(args.verb.as_ref(), context),
+        Command::Prices(args) => prices::run(args, context),
         Command::Record(args) => record::run(args, context),
         Command::Serve(_) => serve::run(context),
         Command::Store(args) => store::run(args.verb.clone().unwrap_or_default(), context),

@@ -24,7 +24,7 @@ const WEEK_MS: u64 = 7 * DAY_MS;
 
 /// Does what is asked.
 pub(crate) fn run(args: &AlertsArgs, context: &Context) -> Result<u8> {
-    match args.verb.clone().unwrap_or(AlertsVerb::List(ListArgs::default())) {
+    match args.verb.clone().unwrap_or(AlertsVerb::List(args.list)) {
         AlertsVerb::List(args) => list(args, context),
         AlertsVerb::Show { id } => show(&id, context),
         AlertsVerb::Ack { ids, comment } => acknowledge(&ids, &comment, context),

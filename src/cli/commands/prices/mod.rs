@@ -26,6 +26,7 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 /// call: prices of your own over imported lists over the list that comes along. What was recorded keeps its
 /// cost.
 #[derive(Clone, Debug, Default, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "\
 \u{1b}[1;4mExamples\u{1b}[0m
   ax monitor prices list sonnet
@@ -36,6 +37,8 @@ const FILE_BYTES_MAX: u64 = 64 << 20;
 pub(crate) struct PricesArgs {
     #[command(subcommand)]
     pub verb: Option<PricesVerb>,
+    #[command(flatten)]
+    pub list: ListArgs,
 }
 
 #[derive(Clone, Debug, Subcommand)]
@@ -114,9 +117,9 @@ pub(crate) struct UnpricedArgs {
 }
 
 /// Runs a verb of `prices`.
-pub(crate) fn run(verb: Option<&PricesVerb>, context: &Context) -> Result<u8> {
-    match verb {
-        None => list::run(&ListArgs::default(), context),
+pub(crate) fn run(args: &PricesArgs, context: &Context) -> Result<u8> {
+    match &args.verb {
+        None => list::run(&args.list, context),
         Some(PricesVerb::List(args)) => list::run(args, context),
         Some(PricesVerb::Set(args)) => set(args, context),
         Some(PricesVerb::Unset(args)) => unset(args, context),
