@@ -186,7 +186,7 @@ fn a_file_of_another_kind_says_what_it_is() {
     exit 2
     --- stderr
     error: notes.txt: is neither NDJSON nor CSV with a header row of known names; it begins with "dear diary"
-    hint: say which it is: `ax monitor import ndjson FILE`
+    hint: say which it is: `ax monitor import ndjson FILE`, `ax monitor import csv --map theirs=ours FILE`
     "#);
     assert_snapshot!(world.run("import csv notes.txt"), @"
     exit 2
@@ -244,4 +244,25 @@ fn walk(folder: &std::path::Path) -> Vec<u8> {
 
 fn holds(bytes: &[u8], wanted: &[u8]) -> bool {
     bytes.windows(wanted.len()).any(|w| w == wanted)
+}
+
+/// A table with names of its own was sent to a reader of another format, which refused every line.
+#[test]
+fn a_table_of_unknown_columns_is_told_how_to_name_them() {
+    let world = World::new();
+    world.write("mp.csv", "time,who,name,ms,price\n2025-11-16T10:00:00Z,openai,gpt-4o,5,0.1\n");
+    let done = world.run("import mp.csv");
+    assert!(done.code == Some(2) && done.err.contains("ax monitor import csv --map theirs=ours FILE"), "{done}");
+    let map = "--map time=ts --map who=provider --map name=model --map ms=latency_ms --map price=cost_usd";
+    world.run(&format!("import csv mp.csv {map} --quiet")).good();
+    world.write("words.txt", "hello\n");
+    assert!(world.run("import words.txt").err.contains("ax monitor import ndjson FILE"));
+}
+
+/// Of a log that holds no call it said nothing but "Imported 0 events".
+#[test]
+fn a_log_without_calls_is_said_to_hold_none() {
+    let world = World::new();
+    world.write("talk.jsonl", "{\"type\":\"assistant\",\"text\":\"hello\"}\n");
+    assert!(world.run("import claude-code talk.jsonl").good().contains("No new call was found in 1 file"));
 }

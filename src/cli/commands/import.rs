@@ -135,7 +135,8 @@ fn explain(error: ImportError, format: Option<Format>) -> Failure {
             Failure::new(kind, format!("cannot read {name}: {}", plain(&cause)))
         }
         ImportError::Format { .. } if format.is_some() => Failure::usage(error),
-        ImportError::Format { .. } => Failure::usage(error).hint("say which it is: `ax monitor import ndjson FILE`"),
+        ImportError::Format { .. } => Failure::usage(error)
+            .hint("say which it is: `ax monitor import ndjson FILE`, `ax monitor import csv --map theirs=ours FILE`"),
         ImportError::Store(cause) => match cause.downcast::<ax_storage::import::ImportError>() {
             Ok(error) => match *error {
                 ax_storage::import::ImportError::Database(error) => error.into(),
@@ -342,6 +343,10 @@ fn summary(report: &Report, dry_run: bool, costs_follow: bool, context: &Context
         let _ = writeln!(out, "Nothing new in {}.", counted(files, "file"));
     } else if unchanged > 0 {
         let _ = writeln!(out, "Nothing new in {} of {}.", count(unchanged), counted(files, "file"));
+    }
+    let changed = files - unchanged;
+    if changed > 0 && report.read == 0 && report.refused.count() == 0 {
+        let _ = writeln!(out, "No new call was found in {}.", counted(changed, "file"));
     }
     if report.duplicates > 0 && files > 0 {
         let what = counted(report.duplicates, "repeated line");
