@@ -197,3 +197,25 @@ fn what_is_kept_how_long_is_set_with_care() {
     let refused = world.feed("import ndjson -", old(2).as_bytes()).to_string();
     assert!(refused.contains("older than the longest retention") && refused.contains("set-retention"), "{refused}");
 }
+
+/// Whoever keeps an export as a backup learned from a line on stderr alone that events were missing.
+#[test]
+fn an_export_that_lacks_damaged_events_ends_with_5() {
+    let world = with_store();
+    let days = world.path(".local/share/ax/monitor/raw");
+    let segments = std::fs::read_dir(days).unwrap().flat_map(|day| std::fs::read_dir(day.unwrap().path()).unwrap());
+    for segment in segments.map(|file| file.unwrap().path()) {
+        let mut bytes = std::fs::read(&segment).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[8..middle].iter_mut().for_each(|byte| *byte ^= 0x55);
+        std::fs::write(&segment, &bytes).unwrap();
+    }
+    for args in ["export", "export -o out.ndjson"] {
+        let done = world.run(args);
+        assert!(done.code == Some(5) && done.err.contains("could not be read"), "{args}: {done}");
+    }
+    let verified = world.run("store verify --deep --json");
+    let problems = verified.json()["problems"].clone();
+    assert!(problems.as_array().is_some_and(|all| !all.is_empty()), "{verified}");
+    assert!(problems.as_array().unwrap().iter().all(|p| p["offset"] != ""), "{problems}");
+}

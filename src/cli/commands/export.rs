@@ -14,7 +14,7 @@ use crate::cli::commands::asking;
 use crate::cli::commands::events::lowered;
 use crate::cli::context::{Context, stdout_failure};
 use crate::cli::text::counted;
-use crate::error::{Failure, Result, escaped};
+use crate::error::{Failure, Result, escaped, exit};
 use crate::export;
 
 /// Text is handed on in pieces of about this size.
@@ -28,7 +28,7 @@ pub(crate) fn run(args: &ExportArgs, context: &Context) -> Result<u8> {
     let ask = Asked { store: &store, range, filter: &filter };
     let Some(path) = &args.output else {
         let written = write(args, &ask, context, &mut std::io::stdout().lock(), &|e| stdout_failure(&e));
-        return written.map(|_| 0);
+        return written.map(|written| written.code());
     };
     let shown = path.display();
     let failure = |e: std::io::Error| Failure::io("write", &shown, &e);
@@ -39,10 +39,10 @@ pub(crate) fn run(args: &ExportArgs, context: &Context) -> Result<u8> {
         _ => failure(e),
     })?;
     let mut out = BufWriter::new(file);
-    let events = write(args, &ask, context, &mut out, &failure)?;
+    let written = write(args, &ask, context, &mut out, &failure)?;
     out.into_inner().map_err(|e| failure(e.into_error()))?.sync_all().map_err(failure)?;
-    context.note(&format!("Wrote {} to {}", counted(events, "event"), escaped(&shown.to_string())));
-    Ok(0)
+    context.note(&format!("Wrote {} to {}", counted(written.events, "event"), escaped(&shown.to_string())));
+    Ok(written.code())
 }
 
 /// Which events.
@@ -52,14 +52,27 @@ struct Asked<'a> {
     filter: &'a Filter,
 }
 
-/// Writes all events that match: how many.
+/// What was written.
+struct Written {
+    events: u64,
+    /// There were more, in files that cannot be read.
+    damaged: bool,
+}
+
+impl Written {
+    const fn code(&self) -> u8 {
+        if self.damaged { exit::DAMAGED } else { 0 }
+    }
+}
+
+/// Writes all events that match.
 fn write(
     args: &ExportArgs,
     ask: &Asked<'_>,
     context: &Context,
     out: &mut dyn Write,
     failure: &dyn Fn(std::io::Error) -> Failure,
-) -> Result<u64> {
+) -> Result<Written> {
     let mut text = String::with_capacity(PIECE_BYTES + 4096);
     if args.format == ExportFormat::Csv {
         export::csv_header(&mut text);
@@ -93,5 +106,5 @@ fn write(
     for what in &summary.missing {
         context.warn("missing", format!("could not be read: {what}"));
     }
-    Ok(events)
+    Ok(Written { events, damaged: !summary.missing.is_empty() })
 }

@@ -100,14 +100,19 @@ struct View<'a> {
 #[derive(Serialize)]
 struct ProblemView<'a> {
     file: &'a str,
-    offset: &'a str,
+    offset: Option<&'a str>,
     what: &'a str,
     repair: &'static str,
 }
 
 impl<'a> ProblemView<'a> {
     fn new(problem: &'a Problem) -> Self {
-        Self { file: &problem.file, offset: &problem.offset, what: &problem.what, repair: problem.repair.hint() }
+        Self {
+            file: &problem.file,
+            offset: Some(problem.offset.as_str()).filter(|offset| !offset.is_empty()),
+            what: &problem.what,
+            repair: problem.repair.hint(),
+        }
     }
 }
 
