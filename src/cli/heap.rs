@@ -21,8 +21,6 @@ pub(super) fn lie_in_large_pages() {
     // SAFETY: these are settings of the allocator.
     unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, PIECE_MAX as libc::c_int);
-        // Threads, of which there are few, share the heap: one of their own would be of small pages.
-        libc::mallopt(libc::M_ARENA_MAX, 1);
         libc::mallopt(libc::M_TOP_PAD, AHEAD as libc::c_int);
     }
     // SAFETY: no memory is used through these.

@@ -120,6 +120,9 @@ pub(crate) fn fold_detail<E>(
     })
 }
 
+/// Cells of users of all providers that are held: a day of ordinary traffic has fewer, and an import many at once.
+const FEW_CELLS_MAX: usize = 65_536;
+
 /// What users did, by provider; `None` where that takes more cells than are held.
 fn users_of_few(rows: &[Row]) -> Option<Map<NameId, Users>> {
     let mut providers: Map<NameId, Users> = Map::default();
@@ -127,7 +130,7 @@ fn users_of_few(rows: &[Row]) -> Option<Map<NameId, Users>> {
     for (row, r) in requests(rows) {
         let users = providers.entry(row.provider).or_default();
         held += usize::from(users.add(row, r));
-        if held > HELD_CELLS_MAX {
+        if held > FEW_CELLS_MAX {
             return None;
         }
     }
