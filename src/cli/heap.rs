@@ -4,7 +4,7 @@
 //! the system clears and accounts for each of 4 KiB on its own. In pages of 2 MiB the same memory costs a
 //! tenth. The C library asks for them only if its environment says so, so this asks for it.
 
-/// The heap asks the system for so much at a time; what is not touched costs nothing.
+/// The heap asks the system for so much at first; what is not touched costs nothing.
 const AHEAD: usize = 32 << 20;
 /// What is allocated in one piece beyond this is not part of the heap.
 const PIECE_MAX: usize = 4 << 20;
@@ -18,13 +18,16 @@ const FILLER: usize = 256 << 10;
 /// is refused leaves things as they are.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 pub(super) fn lie_in_large_pages() {
-    // SAFETY: these are settings of the allocator.
-    unsafe {
+    // SAFETY: these are settings of the allocator, and no memory is used through the pointers. Only the first time it
+    // grows it asks for so much: under a limit of addresses (`ulimit -v`) it would get nothing at all.
+    let (filler, end) = unsafe {
         libc::mallopt(libc::M_MMAP_THRESHOLD, PIECE_MAX as libc::c_int);
+        libc::mallopt(libc::M_TRIM_THRESHOLD, 2 * AHEAD as libc::c_int);
         libc::mallopt(libc::M_TOP_PAD, AHEAD as libc::c_int);
-    }
-    // SAFETY: no memory is used through these.
-    let (filler, end) = unsafe { (libc::malloc(FILLER), libc::sbrk(0) as usize) };
+        let filler = libc::malloc(FILLER);
+        libc::mallopt(libc::M_TOP_PAD, FILLER as libc::c_int);
+        (filler, libc::sbrk(0) as usize)
+    };
     // Behind the filler's end, where the allocator has touched a small page already.
     let begin = (filler as usize + FILLER + SMALL).next_multiple_of(LARGE);
     if filler.is_null() || end < begin + LARGE {
