@@ -81,7 +81,7 @@ const ASKED: &[(&str, &[&str], &[Work])] = &[
         &[Bytes],
     ),
     ("costs by day, 365 d", &["costs", "--range", "365d", "--by", "day"], &[Days, Bytes]),
-    ("costs advise", &["costs", "advise"], &[Events]),
+    ("costs advise", &["costs", "advise"], &[Days, Bytes]),
     ("budgets", &["budgets"], &[]),
     ("forecast of a month's spend", &["metrics", "-q", "forecast(month)"], &[Bytes]),
     ("alerts, one fires and is explained", &["alerts"], &[Recent, Bytes]),
