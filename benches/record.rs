@@ -6,7 +6,7 @@
 mod common;
 
 use std::hint::black_box;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use ax_monitor::collector::{JournalKind, Options, Series};
@@ -28,6 +28,7 @@ fn main() {
     let events: Vec<_> = Traffic::week(EVENTS as u64, 7).map(|r| Event::Request(Request { ts: None, ..r })).collect();
     let clock = clock(burst / 10);
     println!("clock {clock:.1} ns; all below without it, ns an event\n");
+    floor(burst / 2, clock);
     println!("                        first 64,000    median      mean");
     for kind in [JournalKind::Mapped, JournalKind::Written] {
         let events = &events[..];
@@ -68,6 +69,19 @@ fn clock(n: usize) -> f64 {
         black_box(SystemClock.now());
     });
     common::median(each)
+}
+
+/// A clock and one atomic addition to a word that all threads share: no journal into which several
+/// threads append can do with less.
+fn floor(n: usize, clock: f64) {
+    let word = AtomicU64::new(0);
+    let add = |_| {
+        black_box(SystemClock.now());
+        black_box(word.fetch_add(1, Ordering::Acquire));
+    };
+    let one = common::median(batches(n, add)) - clock;
+    let four = wall_of_four(n / 4, add);
+    println!("an atomic addition alone {one:.1}; four threads {four:.1} wall, clock included\n");
 }
 
 fn two_clocks(n: usize) -> f64 {
@@ -146,18 +160,23 @@ fn one_thread(what: &str, kind: JournalKind, events: &[Event<'_>], n: usize, clo
     world.end(what, each.len() * BATCH);
 }
 
-/// Four threads at once: wall time an event of all.
+/// Wall time, in ns, of each of all the calls that four threads make at once.
+fn wall_of_four(each: usize, call: impl Fn(usize) + Sync) -> f64 {
+    let watch = Stopwatch::start();
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| (0..each).for_each(&call));
+        }
+    });
+    watch.elapsed().as_nanos() as f64 / (4 * each) as f64
+}
+
+/// Four threads at once.
 fn threads(what: &str, kind: JournalKind, events: &[Event<'_>], n: usize, clock: f64) {
     let world = World::new(kind);
     let handles = world.handles(events);
     let each = (n / 4).max(1);
-    let watch = Stopwatch::start();
-    std::thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| (0..each).for_each(|i| handles[i % EVENTS].0.record(&handles[i % EVENTS].1)));
-        }
-    });
-    let ns = watch.elapsed().as_nanos() as f64 / (4 * each) as f64;
+    let ns = wall_of_four(each, |i| handles[i % EVENTS].0.record(&handles[i % EVENTS].1));
     println!("{:<24}{:>32.1}   wall, clock included ({clock:.1})", format!("{what}, 4 threads"), ns);
     world.end(what, 4 * each);
 }
