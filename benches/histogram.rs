@@ -73,12 +73,12 @@ fn sizes(rounds: usize) {
                 encode(black_box(&counts), &mut bytes);
             }
         });
+        decode(&bytes, |_, count| seen += count).expect("our own bytes");
         let decode_ns = time(loops, || {
             for _ in 0..loops {
-                sum.add_encoded(black_box(&bytes)).expect("our own bytes");
+                Histogram::whole(seen, black_box(&bytes)).pour(&mut sum).expect("our own bytes");
             }
         });
-        decode(&bytes, |_, count| seen += count).expect("our own bytes");
         println!("{seen:6}  {:5}  {encode_ns:9.0}  {decode_ns:13.0}", bytes.len());
     }
 }
@@ -109,7 +109,7 @@ fn merging(buckets: &[usize]) {
         let mut sum = Accumulator::default();
         let sparse_ns = time(1, || {
             sum.clear();
-            ours.iter().for_each(|bytes| sum.add_encoded(bytes).expect("our own bytes"));
+            ours.iter().for_each(|bytes| Histogram::whole(30, bytes).pour(&mut sum).expect("our own bytes"));
             black_box(sum.quantile(950_000, 0, u64::MAX));
         });
         println!("{n:13}  {:12.2}  {:9.3}  {:5.0}", crate_ns / 1e6, sparse_ns / 1e6, crate_ns / sparse_ns);

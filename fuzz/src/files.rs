@@ -7,7 +7,7 @@ pub mod mend;
 
 use ax_storage::bucket::codec::{BUCKET_VERSION, BucketView, RowKey, decode_bucket, decode_detail, decode_dist};
 use ax_storage::bucket::{Measure, Table};
-use ax_storage::histogram::{Accumulator, Entries, INDEX_END, Walker, decode};
+use ax_storage::histogram::{Accumulator, Entries, Histogram, INDEX_END, Walker, decode};
 use ax_storage::journal::{Progress, Reader};
 use ax_storage::raw::{ColumnSet, Scratch, Segment};
 use ax_storage::row::Batch;
@@ -74,7 +74,7 @@ pub fn histogram(data: &[u8]) {
         assert_eq!(entries.next(), Ok(None));
     }
     let mut sum = Accumulator::default();
-    let _ = sum.add_encoded(data);
+    let _ = Histogram::whole(decode(data, |_, _| ()).unwrap_or(5), data).pour(&mut sum);
     let _ = (sum.quantile(990_000, 0, u64::MAX), sum.count_above(1000));
 }
 

@@ -1,21 +1,26 @@
 //! Many histograms added up into one dense array, and quantiles of it.
 
-use super::codec::decode_within;
+use super::dense::{Pouring, Slot, add_one, add_range};
+use super::sparse::SHORT_COUNT;
 use super::{INDEX_END, Malformed, highest, index_of, midpoint};
-
-/// Buckets the array grows by: one octave.
-const OCTAVE: usize = 1024;
 
 /// Sum of histograms. Made once, cleared and filled again for each group: clearing touches only
 /// what was filled.
 #[derive(Clone, Debug, Default)]
 pub struct Accumulator {
     /// Counts by index, as long as the highest octave seen; 440 KiB at most.
-    counts: Vec<u64>,
+    counts: Counts,
     /// Buckets outside `from..to` are empty.
     from: u32,
     to: u32,
     total: u64,
+}
+
+/// Counts of 32 bits as long as their sum has no more: half the memory to go through.
+#[derive(Clone, Debug)]
+enum Counts {
+    Narrow(Vec<u32>),
+    Wide(Vec<u64>),
 }
 
 /// Which value in ascending order (from 1) the quantile `ppm` millionths of `count` values is:
@@ -39,9 +44,12 @@ impl Accumulator {
 
     /// Empties it and keeps its memory.
     pub fn clear(&mut self) {
-        let to = (self.to as usize).min(self.counts.len());
-        if (self.from as usize) < to {
-            self.counts[self.from as usize..to].fill(0);
+        if let Counts::Narrow(counts) = &mut self.counts {
+            if let Some(filled) = counts.get_mut(self.from as usize..self.to as usize) {
+                filled.fill(0);
+            }
+        } else {
+            self.counts = Counts::default();
         }
         (self.from, self.to, self.total) = (0, 0, 0);
     }
@@ -53,9 +61,12 @@ impl Accumulator {
     #[inline]
     pub fn add(&mut self, index: u32, count: u64) -> Result<(), Malformed> {
         let index = index.min(INDEX_END - 1);
-        self.total = self.total.checked_add(count).ok_or(TOO_MANY)?;
-        self.reach(index, index);
-        self.counts[index as usize] += count;
+        self.expect(count)?;
+        match &mut self.counts {
+            Counts::Narrow(counts) => add_one(counts, index, count),
+            Counts::Wide(counts) => add_one(counts, index, count),
+        }
+        self.widen(index, index);
         Ok(())
     }
 
@@ -81,55 +92,53 @@ impl Accumulator {
     /// # Errors
     /// As [`Accumulator::add`]; nothing is added then.
     pub fn add_all(&mut self, other: &Self) -> Result<(), Malformed> {
-        let (from, to) = (other.from as usize, other.to as usize);
-        let Some(theirs) = other.counts.get(from..to).filter(|filled| !filled.is_empty()) else { return Ok(()) };
-        self.total = self.total.checked_add(other.total).ok_or(TOO_MANY)?;
-        self.reach(other.from, other.to - 1);
-        self.counts[from..to].iter_mut().zip(theirs).for_each(|(mine, count)| *mine += count);
+        if other.from >= other.to {
+            return Ok(());
+        }
+        self.expect(other.total)?;
+        let range = other.from..other.to;
+        match (&mut self.counts, &other.counts) {
+            (Counts::Narrow(mine), Counts::Narrow(theirs)) => add_range(mine, theirs, range),
+            (Counts::Narrow(mine), Counts::Wide(theirs)) => add_range(mine, theirs, range),
+            (Counts::Wide(mine), Counts::Narrow(theirs)) => add_range(mine, theirs, range),
+            (Counts::Wide(mine), Counts::Wide(theirs)) => add_range(mine, theirs, range),
+        }
+        self.widen(other.from, other.to - 1);
         Ok(())
     }
 
-    /// Adds what [`super::encode`] wrote, straight from its bytes.
+    /// Adds the `count` values of what [`super::encode`] wrote, straight from its bytes: gaps count from
+    /// `base`, and no index may be above `last`.
     ///
     /// # Errors
-    /// Bytes it cannot have written, or too many values: the sum is worthless then until cleared.
-    pub fn add_encoded(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
-        self.add_within(bytes, 0, INDEX_END - 1).map(|_| ())
-    }
-
-    /// The same for gaps from `base` with no index above `last`; returns how many values came.
+    /// Bytes it cannot have written, another number of values, or too many in all: the sum is worthless
+    /// then until cleared.
     #[inline]
-    pub(super) fn add_within(&mut self, bytes: &[u8], base: u32, last: u32) -> Result<u64, Malformed> {
-        // Reaching out to `last` beforehand keeps the loop free of growing; with a wide `last` it
-        // would clear too much later, so take the last index really seen for the bounds.
-        let (mut first_seen, mut last_seen) = (u32::MAX, 0);
-        let counts = &mut self.counts;
-        let result = decode_within(bytes, base, last, |index, count| {
-            if index as usize >= counts.len() {
-                counts.resize((index as usize / OCTAVE + 1) * OCTAVE, 0);
-            }
-            // Wrapping: a total that overflows is noticed below.
-            counts[index as usize] = counts[index as usize].wrapping_add(count);
-            first_seen = first_seen.min(index);
-            last_seen = index;
-        });
-        if first_seen <= last_seen {
-            self.widen(first_seen, last_seen);
+    pub(super) fn add_within(&mut self, bytes: &[u8], base: u32, last: u32, count: u64) -> Result<(), Malformed> {
+        self.expect(count)?;
+        let (seen, found) = match &mut self.counts {
+            Counts::Narrow(counts) => Pouring::pour(counts, bytes, base, last),
+            Counts::Wide(counts) => Pouring::pour(counts, bytes, base, last),
+        };
+        if let Some((first, last)) = seen {
+            self.widen(first, last);
         }
-        let added = result?;
-        self.total = self.total.checked_add(added).ok_or(TOO_MANY)?;
-        Ok(added)
+        if found? == count { Ok(()) } else { Err(SHORT_COUNT) }
     }
 
-    /// Makes room for `first..=last` and marks it as touched.
+    /// Makes the total greater, and the counts wide if they have to be.
     #[inline]
-    fn reach(&mut self, first: u32, last: u32) {
-        if last as usize >= self.counts.len() {
-            self.counts.resize((last as usize / OCTAVE + 1) * OCTAVE, 0);
+    fn expect(&mut self, count: u64) -> Result<(), Malformed> {
+        self.total = self.total.checked_add(count).ok_or(TOO_MANY)?;
+        if self.total > u64::from(u32::MAX)
+            && let Counts::Narrow(narrow) = &self.counts
+        {
+            self.counts = Counts::Wide(narrow.iter().map(|&count| count.into()).collect());
         }
-        self.widen(first, last);
+        Ok(())
     }
 
+    /// Marks `first..=last` as touched.
     #[inline]
     fn widen(&mut self, first: u32, last: u32) {
         if self.from >= self.to {
@@ -150,53 +159,31 @@ impl Accumulator {
 
     /// Several quantiles at once, cheapest when `ppm` ascends; `out` gets as many answers as fit.
     pub fn quantiles(&self, ppm: &[u32], min: u64, max: u64, out: &mut [Option<u64>]) {
-        let mut walk = Walk { at: self.from as usize, seen: 0 };
-        for (&ppm, out) in ppm.iter().zip(out) {
-            *out = self.index_at(&mut walk, rank(self.total, ppm)).map(|index| clamp(midpoint(index), min, max));
+        match &self.counts {
+            Counts::Narrow(counts) => self.quantiles_of(counts, ppm, min, max, out),
+            Counts::Wide(counts) => self.quantiles_of(counts, ppm, min, max, out),
         }
     }
 
-    /// The bucket that holds the value of `rank`.
-    fn index_at(&self, walk: &mut Walk, rank: u64) -> Option<u32> {
-        if self.total == 0 {
-            return None;
+    fn quantiles_of<S: Slot>(&self, counts: &[S], ppm: &[u32], min: u64, max: u64, out: &mut [Option<u64>]) {
+        let filled = counts.get(self.from as usize..self.to as usize).unwrap_or(&[]);
+        let mut walk = Walk { at: 0, seen: 0 };
+        for (&ppm, out) in ppm.iter().zip(out) {
+            let found = walk.to(filled, rank(self.total, ppm)).map(|at| self.from + at as u32);
+            *out = found.map(|index| clamp(midpoint(index), min, max));
         }
-        if rank <= walk.seen {
-            *walk = Walk { at: self.from as usize, seen: 0 };
-        }
-        let counts = &self.counts[..self.to as usize];
-        // Sums of eight are cheap; only the eight that hold the rank are looked at one by one.
-        while let Some(eight) = counts[walk.at..].first_chunk::<8>() {
-            let sum = eight.iter().fold(0_u64, |sum, &count| sum.wrapping_add(count));
-            if walk.seen.saturating_add(sum) >= rank {
-                break;
-            }
-            walk.seen += sum;
-            walk.at += 8;
-        }
-        let mut seen = walk.seen;
-        for (at, &count) in counts.iter().enumerate().skip(walk.at) {
-            seen = seen.saturating_add(count);
-            if seen >= rank {
-                return u32::try_from(at).ok();
-            }
-        }
-        None
     }
 
     /// How many values lie in buckets wholly above `threshold`: those greater than it, but for the
     /// ones that share its bucket (0.1 %).
     pub fn count_above(&self, threshold: u64) -> u64 {
-        let from = (index_of(threshold) + 1).max(self.from) as usize;
-        self.counts
-            .get(from..self.to as usize)
-            .map_or(0, |above| above.iter().fold(0, |sum: u64, &count| sum.saturating_add(count)))
+        let from = index_of(threshold) + 1;
+        self.iter().skip_while(|&(index, _)| index < from).fold(0, |sum, (_, count)| sum.saturating_add(count))
     }
 
     /// The non-empty buckets in order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, u64)> {
-        let filled = self.counts.get(self.from as usize..self.to as usize).unwrap_or(&[]);
-        (self.from..).zip(filled.iter().copied()).filter(|&(_, count)| count > 0)
+        (self.from..self.to).map(|index| (index, self.counts.get(index))).filter(|&(_, count)| count > 0)
     }
 
     /// Greatest value that the highest bucket in use can hold; `None` when it is empty.
@@ -205,11 +192,54 @@ impl Accumulator {
     }
 }
 
+impl Default for Counts {
+    fn default() -> Self {
+        Self::Narrow(Vec::new())
+    }
+}
+
+impl Counts {
+    #[inline]
+    fn get(&self, index: u32) -> u64 {
+        match self {
+            Self::Narrow(counts) => counts[index as usize].into(),
+            Self::Wide(counts) => counts[index as usize],
+        }
+    }
+}
+
 /// How far a search for ranks has come.
 struct Walk {
     at: usize,
     /// Values before `at`.
     seen: u64,
+}
+
+impl Walk {
+    /// The place of the value of `rank` in `counts`.
+    fn to<S: Slot>(&mut self, counts: &[S], rank: u64) -> Option<usize> {
+        if rank <= self.seen {
+            *self = Self { at: 0, seen: 0 };
+        }
+        // Sums of eight are cheap; only the eight that hold the rank are looked at one by one.
+        while let Some(eight) = counts[self.at..].first_chunk::<8>() {
+            let sum = eight.iter().fold(0_u64, |sum, &count| sum.wrapping_add(count.into()));
+            if self.seen.saturating_add(sum) >= rank {
+                break;
+            }
+            self.seen += sum;
+            self.at += 8;
+        }
+        let mut seen = self.seen;
+        counts
+            .iter()
+            .skip(self.at)
+            .position(|&count| {
+                seen = seen.saturating_add(count.into());
+                seen >= rank
+            })
+            .map(|more| self.at + more)
+    }
 }
 
 const TOO_MANY: Malformed = Malformed("more than 2^64 values in a histogram");

@@ -10,6 +10,7 @@
 mod accumulator;
 mod builder;
 mod codec;
+mod dense;
 mod geometry;
 mod seeker;
 mod sparse;

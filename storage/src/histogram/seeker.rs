@@ -6,14 +6,12 @@
 //! their gaps (or counts) is all that is needed. Nearly all others have two bytes (a gap and a small
 //! count, or a wide gap and the count 1): one of them after the single bytes of a word goes with them.
 
-use super::codec::{HEAVY, RUN, count_after, run_span, seek};
+use super::codec::{HEAVY, NOT_SHORT, RUN, count_after, run_span, seek, sum_of_bytes};
 use super::varint::Input;
 use super::{INDEX_END, Malformed};
 
 /// Bits that a gap with count 1 has not set, in eight bytes.
 const NOT_SINGLE: u64 = 0x8181_8181_8181_8181;
-/// Bits that numbers below 128 have not set, in eight bytes.
-const NOT_SHORT: u64 = 0x8080_8080_8080_8080;
 
 /// A position in a histogram. Counts are not compared with what the histogram says of itself.
 #[derive(Clone, Debug)]
@@ -171,12 +169,4 @@ const fn pair(word: u64) -> (u64, u64) {
     } else {
         (0, 0)
     }
-}
-
-/// The sum of eight numbers below 128.
-#[inline]
-const fn sum_of_bytes(word: u64) -> u64 {
-    const EVEN: u64 = 0x00FF_00FF_00FF_00FF;
-    // Four sums of at most 254, added up in the top 16 bits.
-    ((word & EVEN) + (word >> 8 & EVEN)).wrapping_mul(0x0001_0001_0001_0001) >> 48
 }

@@ -1,6 +1,6 @@
 //! A cell's distribution as its bytes hold it, to be poured into an accumulator or walked.
 
-use super::codec::{Entries, decode_within};
+use super::codec::{Each, Entries, decode_within};
 use super::seeker::Seeker;
 use super::{Accumulator, Counts, INDEX_END, Malformed, index_of};
 
@@ -24,7 +24,7 @@ enum Form<'a> {
     Whole { bytes: &'a [u8] },
 }
 
-const SHORT_COUNT: Malformed = Malformed("a histogram and its count differ");
+pub(super) const SHORT_COUNT: Malformed = Malformed("a histogram and its count differ");
 
 impl<'a> Histogram<'a> {
     /// No values.
@@ -87,11 +87,11 @@ impl<'a> Histogram<'a> {
             Form::Inner { min, max, bytes } => {
                 let (first, last) = (index_of(min), index_of(max));
                 each(first, 1);
-                let inner = decode_within(bytes, first, last, &mut each)?;
+                let inner = decode_within(bytes, first, last, &mut Each(&mut each))?;
                 each(last, 1);
                 inner.checked_add(2)
             }
-            Form::Whole { bytes } => Some(decode_within(bytes, 0, INDEX_END - 1, each)?),
+            Form::Whole { bytes } => Some(decode_within(bytes, 0, INDEX_END - 1, &mut Each(&mut each))?),
         };
         if count == Some(self.count) { Ok(()) } else { Err(SHORT_COUNT) }
     }
@@ -102,19 +102,16 @@ impl<'a> Histogram<'a> {
     /// Damaged bytes: `sum` is worthless then until cleared.
     #[inline]
     pub fn pour(&self, sum: &mut Accumulator) -> Result<(), Malformed> {
-        let count = match self.form {
-            Form::Few(values) => {
-                return values[..self.count as usize].iter().try_for_each(|&value| sum.add_value(value));
-            }
+        match self.form {
+            Form::Few(values) => values[..self.count as usize].iter().try_for_each(|&value| sum.add_value(value)),
             Form::Inner { min, max, bytes } => {
                 let (first, last) = (index_of(min), index_of(max));
                 sum.add(first, 1)?;
                 sum.add(last, 1)?;
-                sum.add_within(bytes, first, last)?.checked_add(2)
+                sum.add_within(bytes, first, last, self.count.checked_sub(2).ok_or(SHORT_COUNT)?)
             }
-            Form::Whole { bytes } => Some(sum.add_within(bytes, 0, INDEX_END - 1)?),
-        };
-        if count == Some(self.count) { Ok(()) } else { Err(SHORT_COUNT) }
+            Form::Whole { bytes } => sum.add_within(bytes, 0, INDEX_END - 1, self.count),
+        }
     }
 
     /// All of it as sparse counts.

@@ -36,6 +36,11 @@ fn bytes_of(counts: &[(u32, u64)]) -> Vec<u8> {
     bytes
 }
 
+fn pour(counts: &Counts, sum: &mut Accumulator) {
+    let count = counts.iter().map(|&(_, n)| n).sum();
+    Histogram::whole(count, &bytes_of(counts)).pour(sum).unwrap();
+}
+
 fn decoded(bytes: &[u8]) -> Result<Counts, Malformed> {
     let mut counts = Counts::new();
     let total = decode(bytes, |index, count| counts.push((index, count)))?;
@@ -117,7 +122,15 @@ proptest! {
     fn merging_is_associative_and_commutative(a in counts(), b in counts(), c in counts()) {
         let merged = |lists: [&Counts; 3]| {
             let mut sum = Accumulator::default();
-            lists.iter().for_each(|list| sum.add_encoded(&bytes_of(list)).unwrap());
+            lists.iter().for_each(|list| pour(list, &mut sum));
+            let mut of_sums = Accumulator::default();
+            for list in lists {
+                let mut own = Accumulator::default();
+                pour(list, &mut own);
+                of_sums.add_all(&own).unwrap();
+            }
+            assert_eq!(of_sums.iter().collect::<Counts>(), sum.iter().collect::<Counts>());
+            assert_eq!(of_sums.quantile(500_000, 0, u64::MAX), sum.quantile(500_000, 0, u64::MAX));
             sum.iter().collect::<Counts>()
         };
         let expected = merged([&a, &b, &c]);
@@ -162,7 +175,9 @@ proptest! {
             prop_assert_eq!(result.is_ok(), streamed(&bytes).is_ok());
         }
         let mut sum = Accumulator::default();
-        let _ = sum.add_encoded(&bytes);
+        let said = result.unwrap_or(5);
+        prop_assert_eq!(Histogram::whole(said, &bytes).pour(&mut sum).is_ok(), result.is_ok());
+        prop_assert!(Histogram::whole(said.wrapping_add(1), &bytes).pour(&mut Accumulator::default()).is_err());
         let _ = (sum.quantile(500_000, 0, u64::MAX), sum.count_above(1));
         sum.clear();
         prop_assert_eq!((sum.iter().count(), sum.total()), (0, 0));
