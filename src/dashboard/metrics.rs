@@ -113,8 +113,8 @@ fn warnings(question: &Question, answer: &Answer) -> Vec<Warning> {
     }
     let unpriced = answer.unpriced;
     if unpriced > 0 {
-        let verb = if unpriced == 1 { "request has" } else { "requests have" };
-        warn("unpriced", format!("{unpriced} {verb} no known price and are not in the cost"));
+        let (has, is) = if unpriced == 1 { ("request has", "is") } else { ("requests have", "are") };
+        warn("unpriced", format!("{unpriced} {has} no known price and {is} not in the cost"));
     }
     all
 }

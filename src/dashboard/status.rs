@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ax_storage::bucket::Measure;
 use ax_storage::query::plan::{Kinds, Label, Plan, Quantiles};
-use ax_storage::query::series::{Aggregate, Series};
+use ax_storage::query::series::{Aggregate, Counters, Series};
 use ax_storage::time::{DAY_MS, TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -230,7 +230,7 @@ fn model_rows(series: &Series, millis: u64) -> Vec<ModelView> {
             ModelView {
                 provider: group.labels[0].clone(),
                 model: group.labels[1].clone(),
-                numbers: TotalView::of(total, None),
+                numbers: TotalView { cost_today: None, ..TotalView::of(total, None) },
                 ttft_avg_ms: stat(total, 2).and_then(|s| s.mean()).map(|us| us / 1e3),
                 tokens: stat(total, 3).map_or(0, |s| s.sum),
                 requests_per_second: per_second(counts.requests, millis),
@@ -256,6 +256,12 @@ fn overall_trend(series: &Series) -> Vec<Option<f64>> {
 
 fn stat(aggregate: &Aggregate, place: usize) -> Option<&ax_storage::bucket::Stat> {
     aggregate.stats.get(place)
+}
+
+/// What calls cost; `None` where there are some and none has a price.
+fn spent(aggregate: &Aggregate, place: usize) -> Option<Money> {
+    let Counters { requests, unpriced, .. } = aggregate.counts;
+    (requests == 0 || unpriced < requests).then(|| stat(aggregate, place).map_or(0, |s| s.sum).into())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds are far below 2^53")]
@@ -358,9 +364,9 @@ pub struct TotalView {
     pub success_rate: Option<f64>,
     /// Latency in milliseconds.
     pub latency_ms: LatencyView,
-    /// Cost in the window.
-    pub cost: Money,
-    /// Cost since local midnight; `None` where it was not asked.
+    /// Cost in the window; `None` where no call has a price.
+    pub cost: Option<Money>,
+    /// Cost since local midnight; `None` where it was not asked, and where no call has a price.
     pub cost_today: Option<Money>,
 }
 
@@ -378,8 +384,8 @@ impl TotalView {
                 p95: latency_ms(window, 1),
                 p99: latency_ms(window, 2),
             },
-            cost: stat(window, 1).map_or(0, |s| s.sum).into(),
-            cost_today: Some(today.and_then(|t| stat(t, 0)).map_or(0, |s| s.sum).into()),
+            cost: spent(window, 1),
+            cost_today: today.map_or(Some(Money(0)), |today| spent(today, 0)),
         }
     }
 

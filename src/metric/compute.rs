@@ -130,6 +130,11 @@ impl Numbers<'_> {
         self.aggregate.quantiles.get(place).copied().flatten()
     }
 
+    /// Whether there were calls and what they cost is not known of any: that is no data, and not $0.
+    fn is_unpriced(&self, measure: Measure, stat: &Stat) -> bool {
+        measure == Measure::Cost && stat.count == 0 && self.aggregate.counts.unpriced > 0
+    }
+
     fn counted(&self, what: Counter) -> u64 {
         counted(&self.aggregate.counts, what)
     }
@@ -166,8 +171,9 @@ pub fn value(metric: Metric, aggregation: Aggregation, numbers: &Numbers<'_>) ->
         }
         Source::PerRequest(measure) => {
             let requests = numbers.aggregate.counts.requests;
-            let sum = numbers.stat(measure)?.sum;
-            (requests > 0).then(|| in_unit_float(measure, sum as f64 / requests as f64)).flatten()
+            let stat = numbers.stat(measure)?;
+            let known = requests > 0 && !numbers.is_unpriced(measure, stat);
+            known.then(|| in_unit_float(measure, stat.sum as f64 / requests as f64)).flatten()
         }
     }
 }
@@ -213,6 +219,7 @@ pub fn count(metric: Metric, numbers: &Numbers<'_>) -> u64 {
 fn of_values(measure: Measure, aggregation: Aggregation, numbers: &Numbers<'_>) -> Option<Number> {
     let stat = numbers.stat(measure)?;
     match aggregation {
+        Aggregation::Sum | Aggregation::Rate if numbers.is_unpriced(measure, stat) => None,
         Aggregation::Avg => in_unit_float(measure, stat.mean()?),
         Aggregation::Sum => in_unit(measure, stat.sum),
         Aggregation::Min => in_unit(measure, stat.min()?.into()),

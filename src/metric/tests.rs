@@ -56,6 +56,18 @@ fn ask(metric: Metric, aggregation: &str, aggregate: &Aggregate) -> String {
 }
 
 #[test]
+fn what_calls_without_a_price_cost_is_no_data() {
+    let mut unpriced = answer();
+    (unpriced.counts.unpriced, unpriced.stats[1]) = (4, Stat::default());
+    let none = Aggregate { stats: vec![Stat::default(); 3], ..Aggregate::default() };
+    for (metric, aggregation) in [(Metric::Cost, "sum"), (Metric::Cost, "rate"), (Metric::CostPerRequest, "")] {
+        assert_eq!(ask(metric, aggregation, &unpriced), "null", "{aggregation}");
+        assert_ne!(ask(metric, aggregation, &answer()), "null", "{aggregation}");
+    }
+    assert_eq!(ask(Metric::Cost, "sum", &none), "0.000000000", "no calls cost nothing");
+}
+
+#[test]
 fn numbers_are_what_a_calculator_says() {
     let full = answer();
     for (metric, aggregation, expected) in [

@@ -3,7 +3,7 @@
 use super::table::{Cell, Column, Table};
 use super::{Role, Style, alerts, banner, budgets, edges, number, sparkline, text, when};
 use crate::dashboard::{ModelView, State, StatusView, TotalView};
-use crate::metric::Unit;
+use crate::metric::{Money, Unit};
 
 /// Columns of a sparkline on a wide and on a narrow screen.
 const TREND: (usize, usize) = (12, 6);
@@ -90,10 +90,8 @@ fn figures(n: &TotalView, style: &Style) -> Vec<String> {
         out.push(format!("{name} {}", ms(value, style)));
     }
     out.push(format!("errors {}", ratio(n.error_rate, style)));
-    out.push(format!("cost {}", number::money(n.cost)));
-    if let Some(today) = n.cost_today {
-        out.push(format!("today {}", number::money(today)));
-    }
+    out.push(format!("cost {}", money(n.cost, style)));
+    out.push(format!("today {}", money(n.cost_today, style)));
     out
 }
 
@@ -120,6 +118,10 @@ const fn sign(state: State, style: &Style) -> (&'static str, Role) {
 
 fn ms(value: Option<f64>, style: &Style) -> String {
     value.map_or_else(|| style.none().to_owned(), number::duration_ms)
+}
+
+fn money(amount: Option<Money>, style: &Style) -> String {
+    amount.map_or_else(|| style.none().to_owned(), number::money)
 }
 
 fn ratio(value: Option<f64>, style: &Style) -> String {
@@ -190,8 +192,8 @@ fn row(
         ms(n.latency_ms.p95, style).into(),
         ms(n.latency_ms.p99, style).into(),
         errors,
-        number::money(n.cost).into(),
-        n.cost_today.map_or_else(|| style.none().to_owned(), number::money).into(),
+        money(n.cost, style).into(),
+        money(n.cost_today, style).into(),
         Cell::new(Role::Line, sparkline(points, columns, style)),
     ]
 }
@@ -221,7 +223,7 @@ fn model_table(models: &[ModelView], style: &Style) -> String {
             ms(m.ttft_avg_ms, style).into(),
             ratio(m.numbers.error_rate, style).into(),
             number::count(i128::try_from(m.tokens).unwrap_or(i128::MAX)).into(),
-            number::money(m.numbers.cost).into(),
+            money(m.numbers.cost, style).into(),
             ratio(m.hit_rate, style).into(),
         ]);
     }

@@ -32,7 +32,7 @@ fn total(requests: u64, errors: u64, ms: [f64; 3], cost: i128, today: i128) -> T
         error_rate: rate,
         success_rate: rate.map(|r| 1.0 - r),
         latency_ms: LatencyView { p50: some(ms[0]), p95: some(ms[1]), p99: some(ms[2]) },
-        cost: Money(cost * 10_000_000),
+        cost: Some(Money(cost * 10_000_000)),
         cost_today: Some(Money(today * 10_000_000)),
     }
 }

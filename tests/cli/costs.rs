@@ -440,3 +440,24 @@ fn what_is_left_of_times_has_a_name() {
     let shown = world.run("costs --range 30d --by week --top 1").good();
     assert!(shown.contains("others)"), "{shown}");
 }
+
+/// Guards "a call whose price is unknown is never $0", on every screen that says what something cost.
+#[test]
+fn what_has_no_price_has_no_cost_anywhere() {
+    let world = World::new().with("COLUMNS", "80");
+    let event = r#"{"ts":"2025-11-16T19:10:00Z","provider":"local","model":"my-finetune","input_tokens":9}"#;
+    assert_eq!(world.feed("import ndjson -", event.as_bytes()).code, Some(0));
+    for query in
+        ["cost [1h]", "cost [1h] by(model)", "cost [1h] / requests [1h]", "rate(cost [1h])", "cost_per_request [1h]"]
+    {
+        let json = world.run_args(&["metrics", "-q", query, "--json"]).json();
+        assert_eq!(json["data"][0]["value"], json!(null), "{query}: {json}");
+        assert_eq!(json["warnings"][0]["message"], "1 request has no known price and is not in the cost");
+    }
+    let json = world.run("status --verbose --json").json();
+    let all = [&json["data"][0], &json["total"], &json["models"][0]];
+    assert!(all.iter().all(|of| of["cost_usd"] == json!(null) && of["requests"] == 1), "{json}");
+    assert_eq!(world.run("costs --json").json()["groups"][0]["cost_usd"], json!(null));
+    let screen = world.run("status").good();
+    assert!(!screen.contains('$'), "{screen}");
+}
