@@ -44,7 +44,7 @@ impl<'a> Histogram<'a> {
     }
 
     /// `count` values with nothing known beside their counts.
-    pub(crate) const fn whole(count: u64, bytes: &'a [u8]) -> Self {
+    pub const fn whole(count: u64, bytes: &'a [u8]) -> Self {
         Self { count, form: Form::Whole { bytes } }
     }
 

@@ -95,7 +95,7 @@ impl Gathering<'_, '_> {
                 blocks.push(number);
                 continue;
             }
-            let fetched = search.fetched(kind).with(Column::Ts);
+            let fetched = search.fetched(kind, search.shown).with(Column::Ts);
             match segment.read(number, fetched, scratch) {
                 Ok(mut reader) => {
                     let ranges = if inside { None } else { Some(ranges) };
@@ -356,9 +356,9 @@ impl Search {
         by_number || self.names.iter().any(|(label, listed)| no_name(*label, listed, block))
     }
 
-    /// Columns to fetch from a block.
-    pub(super) fn fetched(&self, kind: Kind) -> ColumnSet {
-        let names = self.names.iter().fold(self.shown, |set, (label, _)| set.with(column_of(*label, kind)));
+    /// Columns to fetch from a block: those that are `shown` of what is left, and those that decide that.
+    pub(super) fn fetched(&self, kind: Kind, shown: ColumnSet) -> ColumnSet {
+        let names = self.names.iter().fold(shown, |set, (label, _)| set.with(column_of(*label, kind)));
         self.comparisons.iter().fold(names, |set, (measure, ..)| set.and(columns_of(*measure)))
     }
 
@@ -456,7 +456,7 @@ const fn kind_of(kind: raw::Kind) -> Kind {
 }
 
 /// The columns that a number is made of.
-const fn columns_of(measure: Measure) -> ColumnSet {
+pub(super) const fn columns_of(measure: Measure) -> ColumnSet {
     match measure {
         Measure::Tokens => ColumnSet::of(&[Column::InputTokens, Column::OutputTokens]),
         Measure::Cost => ColumnSet::of(&[Column::Cost, Column::CostSource]),

@@ -5,7 +5,7 @@
 //! group once a segment. Nothing of that needs names, so another thread can read half of the blocks.
 
 use super::super::filter::Kind;
-use super::columns::{Search, numbers};
+use super::columns::{Search, columns_of, numbers};
 use super::left::Left;
 use super::within;
 use crate::bucket::{Measure, Stat};
@@ -27,6 +27,20 @@ pub(super) struct Wants {
     pub(super) sums_only: bool,
     pub(super) errors: bool,
     pub(super) unpriced: bool,
+}
+
+impl Wants {
+    /// The columns that say so, where `group` tells the group.
+    fn columns(&self, group: Option<Column>) -> ColumnSet {
+        let mut columns = ColumnSet::of(group.as_slice());
+        if self.errors {
+            columns = columns.with(Column::Status);
+        }
+        if self.unpriced {
+            columns = columns.with(Column::CostSource);
+        }
+        self.measures.iter().fold(columns, |columns, &(_, measure)| columns.and(columns_of(measure)))
+    }
 }
 
 /// Blocks of a segment in which one column tells the group.
@@ -132,7 +146,8 @@ impl Tally<'_> {
         let block = &segment.blocks()[number];
         let span = TimeRange::new(block.min_ts, block.max_ts.plus_ms(1));
         let inside = ranges.iter().any(|r| r.covers(&span));
-        let fetched = search.fetched(Kind::Request);
+        let shown = self.wants.columns(column);
+        let fetched = search.fetched(Kind::Request, shown);
         let fetched = if inside { fetched } else { fetched.with(Column::Ts) };
         let mut reader = segment.read(number, fetched, &mut self.scratch)?;
         let mut sums =
@@ -146,7 +161,7 @@ impl Tally<'_> {
             }
             search.narrow(&mut reader, group, Kind::Request, &mut left, sums.space);
             if !left.is_empty() {
-                reader.decode(group, search.shown);
+                reader.decode(group, shown);
                 sums.add(&reader, &left);
             }
         }
