@@ -199,7 +199,10 @@ impl Import<'_> {
             let batch = &*batch;
             let (sealed, applied) = std::thread::scope(|scope| {
                 let sealing = scope.spawn(|| seal_days(store, batch, raw_from, sources));
-                let applied = Tiers::open(store, transaction).and_then(|mut t| t.apply(&batch.names, &batch.rows));
+                let applied = Tiers::open(store, transaction).and_then(|mut tiers| {
+                    tiers.apply(&batch.names, &batch.rows)?;
+                    tiers.finish()
+                });
                 (sealing.join(), applied)
             });
             applied?;

@@ -169,6 +169,7 @@ impl Store {
                     batch = Batch::default();
                 }
             }
+            tiers.finish()?;
             ManifestWriter::open(self.db(), transaction)?.list(listed)?;
             Ok(())
         });

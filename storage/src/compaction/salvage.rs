@@ -218,7 +218,7 @@ impl Old {
                 }
                 before = Some((provider.into(), start));
             }
-            Ok::<_, DbError>(())
+            writer.finish()
         })?;
         Ok(from)
     }

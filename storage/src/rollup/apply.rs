@@ -228,9 +228,11 @@ impl<'t> Tiers<'t> {
         &mut self.writers
     }
 
-    /// Rows written in all tables.
-    pub(crate) fn written(&self) -> u64 {
-        self.writers.open.values().map(BucketWriter::written).sum()
+    /// Puts what was held back into the tables: rows written in all of them. Without it the transaction must not be
+    /// committed.
+    pub(crate) fn finish(mut self) -> Result<u64, DbError> {
+        let writers = Table::ALL.into_iter().filter_map(|table| self.writers.open.remove(&table));
+        writers.map(BucketWriter::finish).sum()
     }
 
     /// The store's ids of the names that cells of `rows` will refer to.

@@ -31,7 +31,7 @@ impl Store {
                 for tier in FROM_TIERS {
                     close_from_finer(&mut tiers, tier, now, self.zone())?;
                 }
-                Ok::<_, DbError>(tiers.written())
+                tiers.finish()
             })?;
         }
         if events_due {
@@ -43,7 +43,7 @@ impl Store {
                 for table in FROM_EVENTS {
                     close_from_events(&mut tiers, &events, table, now, self.zone())?;
                 }
-                Ok::<_, DbError>(tiers.written())
+                tiers.finish()
             })?;
         }
         Ok(written)

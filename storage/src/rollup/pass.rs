@@ -241,7 +241,7 @@ impl Store {
             }
             let mut tiers = Tiers::open(self, transaction)?;
             tiers.apply(&batch.names, &batch.rows)?;
-            Ok::<_, DbError>(tiers.written())
+            tiers.finish()
         })?;
         report.buckets += rows;
         report.events += batch.rows.len() as u64;

@@ -3,6 +3,7 @@
 mod backend;
 mod copy;
 pub mod db;
+mod end;
 mod manifest;
 mod meta;
 mod names;
