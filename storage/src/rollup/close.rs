@@ -95,7 +95,24 @@ fn close_from_finer(tiers: &mut Tiers<'_>, tier: Tier, now: Timestamp, zone: &Zo
             to.add(&provider, range, &over)?;
         }
     }
+    pack_finer(tiers, table, range)?;
     tiers.set_closed_to(table, range.end)
+}
+
+/// Packs the finer rows of whole days, which passes wrote one by one: they are final now, and many enough to fill
+/// pages.
+fn pack_finer(tiers: &mut Tiers<'_>, closed: Table, range: TimeRange) -> Result<(), DbError> {
+    let finer: &[Table] = match closed {
+        Table::Tier(Tier::Day) => &[Tier::Minute, Tier::FiveMinutes, Tier::Hour].map(Table::Tier),
+        Table::DistDay => &[Table::DistHour],
+        _ => return Ok(()),
+    };
+    let providers = tiers.providers()?;
+    for table in finer {
+        let writer = tiers.writers().of(*table)?;
+        providers.iter().try_for_each(|provider| writer.pack(provider, range))?;
+    }
+    Ok(())
 }
 
 fn close_from_events(
@@ -113,5 +130,6 @@ fn close_from_events(
     if given_up {
         tiers.note_missing(table, range)?;
     }
+    pack_finer(tiers, table, range)?;
     tiers.set_closed_to(table, range.end)
 }

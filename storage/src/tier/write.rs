@@ -101,6 +101,26 @@ impl<'t> BucketWriter<'t> {
         Ok(())
     }
 
+    /// Brings the rows of `provider` that begin in `range`, and came one by one, into as few pages as they need. More of
+    /// them than may be held stay as they are: so many came in runs.
+    pub(crate) fn pack(&mut self, provider: &str, range: TimeRange) -> Result<(), DbError> {
+        self.settle(provider)?;
+        let keys = (provider, range.start.millis())..(provider, range.end.millis());
+        let (mut rows, mut size) = (Vec::new(), 0);
+        for row in self.rows.range(keys).map_err(|e| self.db.error(e))? {
+            let (key, value) = row.map_err(|e| self.db.error(e))?;
+            size += value.value().len();
+            if size > HELD_MAX {
+                return Ok(());
+            }
+            rows.push(Held { start: Timestamp::from_millis(key.value().1), bytes: value.value().into() });
+        }
+        if size < RUN_MIN {
+            return Ok(());
+        }
+        self.put_run(provider, rows.len(), &rows).map_err(|e| self.db.error(e))
+    }
+
     fn end(&mut self, provider: &str) -> Result<&mut End, DbError> {
         if !self.ends.contains_key(provider) {
             let stored = self.start_before(provider, Timestamp::MAX)?;
@@ -163,11 +183,12 @@ impl<'t> BucketWriter<'t> {
         let Some(end) = self.ends.get_mut(provider).filter(|end| end.holds()) else { return Ok(()) };
         let (stored, rows) = end.settle();
         self.held -= cost(&rows);
-        self.put_run(provider, stored, &rows).map_err(|e| self.db.error(e))
+        let again = rows.first().is_some_and(|first| stored == Some(first.start));
+        self.put_run(provider, usize::from(again), &rows).map_err(|e| self.db.error(e))
     }
 
-    /// Puts `rows` behind the row `stored`, the first perhaps in its place.
-    fn put_run(&mut self, provider: &str, stored: Option<Timestamp>, rows: &[Held]) -> Result<(), redb::Error> {
+    /// Puts `rows` into the table, in place of the first `there` of them; no others are between them.
+    fn put_run(&mut self, provider: &str, there: usize, rows: &[Held]) -> Result<(), redb::Error> {
         let Some(first) = rows.first() else { return Ok(()) };
         if rows.iter().map(|row| row.bytes.len()).sum::<usize>() < RUN_MIN {
             for Held { start, bytes } in rows {
@@ -176,9 +197,9 @@ impl<'t> BucketWriter<'t> {
             return Ok(());
         }
         // It fills each page before it begins the next, in the middle of a table, too.
-        let mut cursor = self.rows.upper_bound_mut(Bound::Included((provider, first.start.millis())))?;
-        if stored == Some(first.start) {
-            cursor.remove_prev()?;
+        let mut cursor = self.rows.lower_bound_mut(Bound::Included((provider, first.start.millis())))?;
+        for _ in 0..there {
+            cursor.remove_next()?;
         }
         for Held { start, bytes } in rows {
             cursor.insert_before((provider, start.millis()), &**bytes)?;

@@ -18,6 +18,8 @@ enum Step {
     Add { provider: usize, from: u64, minutes: u64 },
     /// A look at all minutes of a provider from one on.
     Scan { provider: usize, from: u64 },
+    /// Many minutes of a provider are packed.
+    Pack { provider: usize, from: u64 },
     /// The next transaction.
     Commit,
 }
@@ -27,7 +29,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (provider.clone(), from.clone(), 1..30_u64)
             .prop_map(|(provider, from, minutes)| Step::Add { provider, from, minutes }),
-        1 => (provider, from).prop_map(|(provider, from)| Step::Scan { provider, from }),
+        1 => (provider.clone(), from.clone()).prop_map(|(provider, from)| Step::Scan { provider, from }),
+        1 => (provider, from).prop_map(|(provider, from)| Step::Pack { provider, from }),
         1 => Just(Step::Commit),
     ]
 }
@@ -96,6 +99,9 @@ proptest! {
                             let there = expected.range((provider, from)..(provider, 1_000));
                             assert_eq!(seen, there.map(|((_, m), row)| (*m, row.clone())).collect::<Vec<_>>());
                         }
+                        Step::Pack { provider, from } => {
+                            writer.pack(PROVIDERS[provider], minutes(from, from + 60))?;
+                        }
                         Step::Commit => unreachable!("steps are cut there"),
                     }
                 }
@@ -132,6 +138,31 @@ fn rows_that_come_in_batches_fill_the_pages_whatever_provider_they_are_of() {
         })
         .unwrap();
     }
+    check_full(&db, table);
+}
+
+#[test]
+fn rows_that_come_one_by_one_fill_the_pages_once_they_are_packed() {
+    let (_dir, db) = db();
+    let table = Table::DistHour;
+    for day in 0..3 {
+        db.write(|transaction| {
+            let mut writer = BucketWriter::open(&db, transaction, table)?;
+            writer.held_max = 0;
+            for minute in day * 480..(day + 1) * 480 {
+                for provider in PROVIDERS {
+                    writer.add(provider, minutes(minute, minute + 1), &row(minute))?;
+                }
+            }
+            PROVIDERS.iter().try_for_each(|p| writer.pack(p, minutes(day * 480, (day + 1) * 480)))?;
+            writer.finish()
+        })
+        .unwrap();
+    }
+    check_full(&db, table);
+}
+
+fn check_full(db: &Db, table: Table) {
     let snapshot = db.snapshot().unwrap();
     let stats = snapshot.open_table(bucket_table(table)).unwrap().stats().unwrap();
     let pages = stats.leaf_pages() * PAGE;
