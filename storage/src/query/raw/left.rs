@@ -4,9 +4,9 @@ use crate::raw::{ABSENT, GROUP_ROWS, Packed, wide};
 
 /// Rows of a group that are still in.
 pub(super) struct Left {
-    /// By row: all bits = in, none = out or beyond the group's rows. As wide as the values, so that a
+    /// By row: all bits = in, none = out or beyond the group's rows. As wide as packed numbers, so that a
     /// comparison of vectors is one.
-    masks: [u64; GROUP_ROWS],
+    masks: [u32; GROUP_ROWS],
     len: usize,
 }
 
@@ -50,7 +50,7 @@ impl Left {
     /// All `rows` rows of a group.
     pub(super) fn all(rows: usize) -> Self {
         let len = rows.min(GROUP_ROWS);
-        let mut masks = [u64::MAX; GROUP_ROWS];
+        let mut masks = [u32::MAX; GROUP_ROWS];
         masks[len..].fill(0);
         Self { masks, len }
     }
@@ -156,20 +156,20 @@ impl Listed {
 
 /// All bits or none.
 #[inline]
-const fn mask_of(is: bool) -> u64 {
-    (is as u64).wrapping_neg()
+const fn mask_of(is: bool) -> u32 {
+    (is as u32).wrapping_neg()
 }
 
 wide! {
-    fn count(masks: &[u64; GROUP_ROWS]) -> u64 {
+    fn count(masks: &[u32; GROUP_ROWS]) -> u32 {
         masks.iter().fold(0, |sum, mask| sum.wrapping_sub(*mask))
     }
 }
 
 wide! {
     /// Keeps what lies in a stretch, or with all bits in `turned` what does not.
-    fn keep_stretch(masks: &mut [u64; GROUP_ROWS], values: &[u64; GROUP_ROWS], low: u64, span: u64, turned: u64) -> u64 {
-        let mut kept = 0_u64;
+    fn keep_stretch(masks: &mut [u32; GROUP_ROWS], values: &[u64; GROUP_ROWS], low: u64, span: u64, turned: u32) -> u32 {
+        let mut kept = 0_u32;
         for (mask, &value) in masks.iter_mut().zip(values) {
             *mask &= (mask_of(value.wrapping_sub(low) <= span) ^ turned) & mask_of(value != ABSENT);
             kept = kept.wrapping_sub(*mask);
@@ -179,8 +179,8 @@ wide! {
 }
 
 wide! {
-    fn keep_words(masks: &mut [u64; GROUP_ROWS], words: &[u32; GROUP_ROWS], first: u32, span: u32) -> u64 {
-        let mut kept = 0_u64;
+    fn keep_words(masks: &mut [u32; GROUP_ROWS], words: &[u32; GROUP_ROWS], first: u32, span: u32) -> u32 {
+        let mut kept = 0_u32;
         for (mask, &word) in masks.iter_mut().zip(words) {
             *mask &= mask_of(word.wrapping_sub(first) <= span);
             kept = kept.wrapping_sub(*mask);
@@ -190,10 +190,12 @@ wide! {
 }
 
 wide! {
-    fn keep_bits(masks: &mut [u64; GROUP_ROWS], words: &[u32; GROUP_ROWS], bits: u64) -> u64 {
-        let mut kept = 0_u64;
+    fn keep_bits(masks: &mut [u32; GROUP_ROWS], words: &[u32; GROUP_ROWS], bits: u64) -> u32 {
+        let (low, high) = (bits as u32, (bits >> 32) as u32);
+        let mut kept = 0_u32;
         for (mask, &word) in masks.iter_mut().zip(words) {
-            *mask &= (bits >> (word & 63) & 1).wrapping_neg() & mask_of(word < 64);
+            let half = if word < 32 { low } else { high };
+            *mask &= (half >> (word & 31) & 1).wrapping_neg() & mask_of(word < 64);
             kept = kept.wrapping_sub(*mask);
         }
         kept
@@ -201,7 +203,7 @@ wide! {
 }
 
 wide! {
-    fn count_equal(masks: &[u64; GROUP_ROWS], values: &[u64; GROUP_ROWS], value: u64) -> u64 {
+    fn count_equal(masks: &[u32; GROUP_ROWS], values: &[u64; GROUP_ROWS], value: u64) -> u32 {
         masks.iter().zip(values).fold(0, |sum, (mask, &v)| sum.wrapping_sub(*mask & mask_of(v == value)))
     }
 }
