@@ -222,9 +222,10 @@ fn one(store: &AskAll<'_>, plan: &Plan) -> Result<Arc<Series>, String> {
 
 /// What a plan asks, as text: plans hold tests of names, which compare by what they print.
 fn key(plan: &Plan) -> String {
-    let Plan { range, kinds, measures, sums_only, violations, quantiles, above, filter, group, step, zone, .. } = plan;
+    let Plan { range, kinds, measures, quantiles, above, filter, group, step, zone, .. } = plan;
+    let flags = (plan.sums_only, plan.outcomes, plan.violations);
     format!(
-        "{}-{} {kinds:?} {measures:?} {sums_only} {violations} {quantiles:?} {above:?} {filter:?} {group:?} {step:?} {}",
+        "{}-{} {kinds:?} {measures:?} {flags:?} {quantiles:?} {above:?} {filter:?} {group:?} {step:?} {}",
         range.start.millis(),
         range.end.millis(),
         zone.name()

@@ -186,7 +186,8 @@ impl Minutes<'_> {
 impl Shape {
     fn is_like(&self, plan: &Plan) -> bool {
         let own = &self.plan;
-        (own.kinds, own.sums_only, own.violations) == (plan.kinds, plan.sums_only, plan.violations)
+        (own.kinds, own.sums_only, own.outcomes, own.violations)
+            == (plan.kinds, plan.sums_only, plan.outcomes, plan.violations)
             && own.measures == plan.measures
             && own.quantiles == plan.quantiles
             && own.group == plan.group

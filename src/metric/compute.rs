@@ -16,6 +16,8 @@ pub struct Needs {
     pub measures: Vec<Measure>,
     /// Distribution of one of them.
     pub quantiles: Option<Quantiles>,
+    /// How many requests failed or had no price.
+    pub outcomes: bool,
     /// Bursts of refusals.
     pub violations: bool,
 }
@@ -27,6 +29,7 @@ impl Needs {
             kinds: kinds(metric),
             measures: Vec::new(),
             quantiles: None,
+            outcomes: outcomes(metric),
             violations: metric.info().source == Source::Violations,
         };
         if let Some(measure) = measure(metric) {
@@ -66,6 +69,7 @@ impl Needs {
 
     /// Asks for all that `other` asks for, which must [`Self::joins`].
     pub fn join(&mut self, other: &Self) {
+        self.outcomes |= other.outcomes;
         other.measures.iter().for_each(|measure| self.add(*measure));
         if let Some(q) = &other.quantiles {
             q.ppm.iter().for_each(|ppm| self.add_quantile(q.of, *ppm));
@@ -77,6 +81,7 @@ impl Needs {
         plan.kinds = self.kinds;
         plan.measures.clone_from(&self.measures);
         plan.quantiles.clone_from(&self.quantiles);
+        plan.outcomes = self.outcomes;
         plan.violations = self.violations;
     }
 }
@@ -93,6 +98,15 @@ pub fn kinds(metric: Metric) -> Kinds {
         | Metric::SavedTokens => Kinds { caches: true, ..none },
         Metric::Allowed | Metric::Denied | Metric::Violations | Metric::Utilization => Kinds { rates: true, ..none },
         _ => Kinds { requests: true, ..none },
+    }
+}
+
+/// Whether a metric needs to know which requests failed, or had no price.
+fn outcomes(metric: Metric) -> bool {
+    match metric.info().source {
+        Source::Events(what) | Source::PerSecond(what) => what == Counter::Errors,
+        Source::Ratio { part, .. } => part == Counter::Errors,
+        _ => measure(metric) == Some(Measure::Cost),
     }
 }
 

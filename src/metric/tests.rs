@@ -9,6 +9,7 @@ use super::*;
 fn needs() -> Needs {
     Needs {
         kinds: Kinds::ALL,
+        outcomes: true,
         violations: true,
         measures: vec![Measure::Latency, Measure::Cost, Measure::Utilization],
         quantiles: Some(Quantiles { of: Measure::Latency, ppm: vec![950_000] }),

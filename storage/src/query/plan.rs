@@ -26,11 +26,13 @@ pub struct Plan {
     /// decisions without their model and nobody's user, so what is not asked for may cost a scan of
     /// raw events.
     pub kinds: Kinds,
-    /// Which values to summarise. Counts of requests, errors, hits … always come along.
+    /// Which values to summarise. Counts of requests, hits … always come along.
     pub measures: Vec<Measure>,
     /// Only count and sum of the measures are wanted; least, greatest and squares may be wrong.
     /// By user and beyond raw's reach nothing else is kept, except of latency.
     pub sums_only: bool,
+    /// Failed and unpriced requests are counted too; else these counts may be anything.
+    pub outcomes: bool,
     /// Count [`super::series::Counters::violations`] too. Raw events only.
     pub violations: bool,
     /// The measure whose distribution is wanted, with the quantiles.
@@ -61,6 +63,7 @@ impl Plan {
             kinds: Kinds::ALL,
             measures: Vec::new(),
             sums_only: false,
+            outcomes: true,
             violations: false,
             quantiles: None,
             above: Vec::new(),

@@ -195,6 +195,11 @@ impl Expected<'_> {
         if self.splits_by_error() {
             (got.counts.unpriced, expected.counts.unpriced) = (0, 0);
         }
+        if !self.plan.outcomes {
+            for counts in [&mut got.counts, &mut expected.counts] {
+                (counts.errors, counts.unpriced) = (0, 0);
+            }
+        }
         if self.plan.sums_only {
             let sums = |stat: &mut Stat| *stat = Stat { count: stat.count, sum: stat.sum, ..Stat::default() };
             got.stats.iter_mut().for_each(sums);

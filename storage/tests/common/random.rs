@@ -335,7 +335,7 @@ pub(crate) fn plan() -> impl Strategy<Value = RandomPlan> {
             (MINUTE..12 * HOUR).prop_map(|ms| Step::FromStart(ms * 7)),
         ],
     );
-    let flags = (any::<bool>(), prop::bool::weighted(0.1), prop::bool::weighted(0.3));
+    let flags = (any::<bool>(), any::<bool>(), prop::bool::weighted(0.1), prop::bool::weighted(0.3));
     let reach = (prop::option::weighted(0.15, moment()), prop::option::weighted(0.15, moment()));
     let zone = select(vec!["UTC", "Asia/Kathmandu", "America/New_York"]);
     let measures = prop::collection::vec(measure(), 0..4);
@@ -345,12 +345,13 @@ pub(crate) fn plan() -> impl Strategy<Value = RandomPlan> {
         |(
             window,
             (kinds, measures, (quantiles, above), filter, group, step),
-            (sums_only, violations, own_zone),
+            (sums_only, outcomes, violations, own_zone),
             reach,
             zone,
         )| {
             let plan = Plan::new(TimeRange::ALL, Zone::load(zone).unwrap());
-            let plan = Plan { kinds, measures, sums_only, violations, quantiles, above, filter, group, step, ..plan };
+            let plan = Plan { kinds, measures, sums_only, outcomes, violations, quantiles, above, ..plan };
+            let plan = Plan { filter, group, step, ..plan };
             RandomPlan { window, plan, raw_from: reach.0, minute_from: reach.1, own_zone }
         },
     )

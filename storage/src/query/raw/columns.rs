@@ -120,8 +120,8 @@ impl Gathering<'_, '_> {
         Some(Wants {
             measures: measures.filter(|(_, m)| Kind::Request.measures(*m)).collect(),
             sums_only: self.plan.sums_only && self.quantile().is_none(),
-            errors: wanted.numbers,
-            unpriced: wanted.numbers && !self.by_error,
+            errors: wanted.numbers && self.plan.outcomes,
+            unpriced: wanted.numbers && self.plan.outcomes && !self.by_error,
         })
     }
 
