@@ -32,6 +32,8 @@ use start::Start;
 
 /// Events in a chunk, which is one transaction of the store: more of them mean fewer merges, and 150 bytes each.
 const CHUNK_ROWS_MAX: usize = 200_000;
+/// Events in the first chunk of an input, so that the store has work soon; each one after it is twice as large.
+const CHUNK_ROWS_FIRST: usize = 25_000;
 /// Bytes of input in a chunk: long names can't make it large.
 const CHUNK_BYTES_MAX: u64 = 48 << 20;
 
@@ -347,6 +349,7 @@ struct Work<'a> {
 impl Work<'_> {
     fn records(&mut self, source: &mut Source, mut within_line: bool, to_store: &SyncSender<Chunk>) -> io::Result<()> {
         let mut from = source.position();
+        let mut rows_max = CHUNK_ROWS_FIRST;
         while let Some(record) = source.next_record()? {
             if within_line {
                 within_line = false;
@@ -373,8 +376,9 @@ impl Work<'_> {
                 return Ok(());
             }
             self.record(source.bytes(&record), &record);
-            let full = self.chunk.batch.rows.len() >= CHUNK_ROWS_MAX || source.position() - from >= CHUNK_BYTES_MAX;
+            let full = self.chunk.batch.rows.len() >= rows_max || source.position() - from >= CHUNK_BYTES_MAX;
             if full {
+                rows_max = (2 * rows_max).min(CHUNK_ROWS_MAX);
                 from = source.position();
                 if !self.send(source.consumed(), to_store) {
                     return Ok(());

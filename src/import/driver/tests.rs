@@ -244,27 +244,27 @@ fn ids_count_once_and_duplicates_are_no_part_of_the_span() {
 #[test]
 fn a_failing_store_stops_the_import_and_the_next_one_goes_on() {
     let mut bench = Bench::new();
-    let many = CHUNK_ROWS_MAX as u64 + 5;
+    let many = CHUNK_ROWS_FIRST as u64 + 5;
     let path = bench.file("a", events(0..many));
     bench.memory.fail_at = Some(2);
     assert!(matches!(bench.import(&path, &Options::default()), Err(ImportError::Store(_))));
     bench.memory.fail_at = None;
-    assert_eq!(bench.counts(&path), (5, CHUNK_ROWS_MAX as u64, 0));
+    assert_eq!(bench.counts(&path), (5, CHUNK_ROWS_FIRST as u64, 0));
 }
 
 #[test]
 fn a_cancelled_import_leaves_whole_chunks() {
     let mut bench = Bench::new();
-    let path = bench.file("a", events(0..CHUNK_ROWS_MAX as u64 * 3));
+    let path = bench.file("a", events(0..CHUNK_ROWS_FIRST as u64 * 3));
     let cancel = std::sync::atomic::AtomicBool::new(false);
     let options = Options { cancel: Some(&cancel), ..Options::default() };
     let input = [Input::File(path.clone())];
     let stop = &mut |_| cancel.store(true, Ordering::Relaxed);
     let report = import(&mut bench.memory, &input, &options, NOW, stop).unwrap();
     assert!(report.cancelled);
-    assert_eq!(report.imported, CHUNK_ROWS_MAX as u64);
-    assert_eq!(bench.memory.rows.len(), CHUNK_ROWS_MAX);
-    assert_eq!(bench.counts(&path), (CHUNK_ROWS_MAX as u64 * 2, CHUNK_ROWS_MAX as u64, 0));
+    assert_eq!(report.imported, CHUNK_ROWS_FIRST as u64);
+    assert_eq!(bench.memory.rows.len(), CHUNK_ROWS_FIRST);
+    assert_eq!(bench.counts(&path), (CHUNK_ROWS_FIRST as u64 * 2, CHUNK_ROWS_FIRST as u64, 0));
 }
 
 #[test]
