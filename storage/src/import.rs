@@ -3,6 +3,8 @@
 //! Each batch is one transaction with its segments' manifest entries, its event ids and how much of
 //! the input it consumed: after a crash an import continues where the last batch ended.
 
+use std::sync::mpsc::sync_channel;
+
 use redb::{ReadableTable, WriteTransaction};
 
 use crate::raw::{self, Sources};
@@ -195,15 +197,22 @@ impl Import<'_> {
                 store.closing().raw_from(&meta)?
             };
             let sources = || Sources { import: Some(head), ..Sources::default() };
-            // Columns on one core, buckets on the other.
             let batch = &*batch;
+            let mut tiers = Tiers::open(store, transaction)?;
+            let plan = tiers.plan(&batch.names, &batch.rows)?;
+            // Buckets, which take longest, on one core; rows of the other tables and then columns on the other.
             let (sealed, applied) = std::thread::scope(|scope| {
-                let sealing = scope.spawn(|| seal_days(store, batch, raw_from, sources));
-                let applied = Tiers::open(store, transaction).and_then(|mut tiers| {
-                    tiers.apply(&batch.names, &batch.rows)?;
-                    tiers.finish()
+                let (to_tiers, ahead) = sync_channel(1);
+                let plan = &plan;
+                let other = scope.spawn(move || {
+                    // Nobody takes them when the buckets failed.
+                    let _ = to_tiers.send(plan.fold_ahead(&batch.rows, store.closing().zone));
+                    seal_days(store, batch, raw_from, sources)
                 });
-                (sealing.join(), applied)
+                let ahead = || ahead.recv().ok().flatten();
+                let applied = tiers.apply_planned(plan, &batch.names, &batch.rows, ahead);
+                let applied = applied.and_then(|()| tiers.finish());
+                (other.join(), applied)
             });
             applied?;
             let sealed = sealed.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
@@ -267,12 +276,14 @@ fn is_seen(known: Option<u32>, day: u32) -> bool {
 
 /// Removes the rows at the sorted `positions` and sorts the rest by time.
 fn remove(batch: &mut Batch, positions: &[u32]) {
-    let mut gone = positions.iter().peekable();
-    let mut position = 0;
-    batch.rows.retain(|_| {
-        position += 1;
-        gone.next_if_eq(&&(position - 1)).is_none()
-    });
+    if !positions.is_empty() {
+        let mut gone = positions.iter().peekable();
+        let mut position = 0;
+        batch.rows.retain(|_| {
+            position += 1;
+            gone.next_if_eq(&&(position - 1)).is_none()
+        });
+    }
     batch.rows.sort_by_key(|row| row.ts);
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use foldhash::fast::RandomState;
 use redb::{ReadableTable, Table as RedbTable, WriteTransaction};
 
+use super::ahead::{Ahead, Wanted};
 use super::detail::{fold_detail, fold_dist, limit};
 use super::fold::{ClosedTo, StoreIds, fold};
 use crate::bucket::{Bucket, Detail, Dist, OTHER, Table};
@@ -13,7 +14,7 @@ use crate::store::Store;
 use crate::tier::db::{Db, DbError};
 use crate::tier::schema::{META, PROVIDERS, closed_to_key};
 use crate::tier::{BucketWriter, Closing, NameWriter};
-use crate::time::{Tier, TimeRange, Timestamp};
+use crate::time::{Tier, TimeRange, Timestamp, Zone};
 
 /// A provider's last event time need not be exact for events of hours that are not closed: journals or
 /// segments hold these, and have exact times of their own. So a pass a minute leaves that table alone;
@@ -59,6 +60,30 @@ impl<'t> Writers<'t> {
     }
 }
 
+/// What bringing a batch into the tiers takes beside the batch.
+pub(crate) struct Plan {
+    /// The store's id of each name of the batch that cells refer to.
+    ids: Vec<NameId>,
+    /// That of `(other)`.
+    other: NameId,
+    closed_to: ClosedTo,
+    /// By [`Table::position`] of a tier: what begins before it was removed.
+    complete_from: [Timestamp; 4],
+    hours_closed_to: Timestamp,
+    wanted: Wanted,
+}
+
+impl Plan {
+    fn ids(&self) -> StoreIds<'_> {
+        StoreIds { ids: &self.ids, other: self.other }
+    }
+
+    /// Folds `rows`, sorted by time, into what [`Tiers::apply_planned`] asks for; `None` when that is very much.
+    pub(crate) fn fold_ahead(&self, rows: &[Row], zone: &Zone) -> Option<Ahead> {
+        Ahead::fold(rows, &self.ids(), zone, &self.wanted)
+    }
+}
+
 impl<'t> Tiers<'t> {
     /// Opens the tables of `transaction`.
     pub(crate) fn open(store: &'t Store, transaction: &'t WriteTransaction) -> Result<Self, DbError> {
@@ -75,8 +100,13 @@ impl<'t> Tiers<'t> {
 
     /// Adds `rows`, which must be sorted by time, to `1m`, and to what is closed of the rest.
     pub(crate) fn apply(&mut self, names: &Names, rows: &[Row]) -> Result<(), DbError> {
-        let ids = self.translate(names, rows)?;
-        let ids = StoreIds { ids: &ids, other: self.names.id(OTHER)? };
+        let plan = self.plan(names, rows)?;
+        self.apply_planned(&plan, names, rows, || None)
+    }
+
+    /// What adding `rows` takes beside them.
+    pub(crate) fn plan(&mut self, names: &Names, rows: &[Row]) -> Result<Plan, DbError> {
+        let (ids, other) = (self.translate(names, rows)?, self.names.id(OTHER)?);
         let closed_to = ClosedTo {
             five_minutes: self.closed_to(Table::Tier(Tier::FiveMinutes))?,
             hour: self.closed_to(Table::Tier(Tier::Hour))?,
@@ -87,59 +117,79 @@ impl<'t> Tiers<'t> {
             let table = Table::Tier(tier);
             complete_from[table.position()] = self.closing.complete_from(&self.meta, table)?;
         }
+        let wanted = Wanted {
+            dist_hours: self.wanted(Table::DistHour)?,
+            dist_days: self.wanted(Table::DistDay)?,
+            detail_days: self.wanted(Table::DetailDay)?,
+        };
+        Ok(Plan { ids, other, closed_to, complete_from, hours_closed_to: self.closed_to(Table::DistHour)?, wanted })
+    }
+
+    /// [`Tiers::apply`] by its plan. When the buckets are in, `ahead` is asked for the rows of the other tables.
+    pub(crate) fn apply_planned(
+        &mut self,
+        plan: &Plan,
+        names: &Names,
+        rows: &[Row],
+        ahead: impl FnOnce() -> Option<Ahead>,
+    ) -> Result<(), DbError> {
+        let Plan { closed_to, complete_from, hours_closed_to, wanted, .. } = plan;
+        let ids = &plan.ids();
         let writers = &mut self.writers;
-        fold(rows, &ids, self.closing.zone, &closed_to, &mut |tier, provider, range, bucket| {
+        fold(rows, ids, self.closing.zone, closed_to, &mut |tier, provider, range, bucket| {
             // What a tier has removed already is not begun anew: it would look complete.
             if range.start < complete_from[Table::Tier(tier).position()] {
                 return Ok(());
             }
             writers.of(Table::Tier(tier))?.add(names.get(provider), range, bucket)
         })?;
-        let hours_closed_to = self.closed_to(Table::DistHour)?;
-        let of_hours = self.wanted(Table::DistHour)?;
-        let of_days = self.wanted(Table::DistDay)?;
-        let details = self.wanted(Table::DetailDay)?;
-        self.apply_dists(names, &ids, rows, of_hours, of_days)?;
-        self.apply_details(names, &ids, rows, details)?;
-        let (closed, open) = rows.split_at(rows.partition_point(|row| row.ts < hours_closed_to));
+        match ahead() {
+            Some(ahead) => {
+                let add = |(tier, provider, range, dist)| self.add_dist(names, tier, provider, range, &dist);
+                ahead.dists.into_iter().try_for_each(add)?;
+                let add = |(provider, range, detail)| self.add_detail(names, ids, provider, range, &detail);
+                ahead.details.into_iter().try_for_each(add)?;
+            }
+            None => self.apply_rare(names, ids, rows, wanted)?,
+        }
+        let (closed, open) = rows.split_at(rows.partition_point(|row| row.ts < *hours_closed_to));
         self.note_providers(names, closed, 0)?;
         self.note_providers(names, open, SPAN_SLACK_MS)
     }
 
-    /// Adds the sorted `rows` to the distributions of the hours and days that begin in the ranges.
-    fn apply_dists(
-        &mut self,
-        names: &Names,
-        ids: &StoreIds<'_>,
-        rows: &[Row],
-        hours: TimeRange,
-        days: TimeRange,
-    ) -> Result<(), DbError> {
-        let writers = &mut self.writers;
-        let wanted = |tier: Tier, range: TimeRange| match tier {
-            Tier::Day => days.contains(range.start),
-            _ => hours.contains(range.start),
-        };
-        fold_dist(rows, ids, self.closing.zone, &wanted, &mut |tier, provider, range, dist| {
-            let table = if tier == Tier::Day { Table::DistDay } else { Table::DistHour };
-            writers.of(table)?.add(names.get(provider), range, dist)
+    /// Adds the sorted `rows` to the wanted distributions, and to the wanted counters by user.
+    fn apply_rare(&mut self, names: &Names, ids: &StoreIds<'_>, rows: &[Row], wanted: &Wanted) -> Result<(), DbError> {
+        let zone = self.closing.zone;
+        fold_dist(rows, ids, zone, &|tier, range| wanted.dist(tier, range), &mut |tier, provider, range, dist| {
+            self.add_dist(names, tier, provider, range, &dist)
+        })?;
+        fold_detail(rows, ids, zone, &|day| wanted.detail(day), &mut |provider, day, detail| {
+            self.add_detail(names, ids, provider, day, &detail)
         })
     }
 
-    /// Adds the sorted `rows` to the counters by user of the days that begin in `days`.
-    fn apply_details(
+    fn add_dist(
+        &mut self,
+        names: &Names,
+        tier: Tier,
+        provider: NameId,
+        range: TimeRange,
+        dist: &Dist,
+    ) -> Result<(), DbError> {
+        let table = if tier == Tier::Day { Table::DistDay } else { Table::DistHour };
+        self.writers.of(table)?.add(names.get(provider), range, dist)
+    }
+
+    fn add_detail(
         &mut self,
         names: &Names,
         ids: &StoreIds<'_>,
-        rows: &[Row],
-        days: TimeRange,
+        provider: NameId,
+        day: TimeRange,
+        detail: &Detail,
     ) -> Result<(), DbError> {
-        let writers = &mut self.writers;
-        let wanted = |day: TimeRange| days.contains(day.start);
-        fold_detail(rows, ids, self.closing.zone, &wanted, &mut |provider, day, detail| {
-            let writer = writers.of(Table::DetailDay)?;
-            writer.add_bounded(names.get(provider), day, &detail, |merged| limit(merged, ids.other))
-        })
+        let writer = self.writers.of(Table::DetailDay)?;
+        writer.add_bounded(names.get(provider), day, detail, |merged| limit(merged, ids.other))
     }
 
     /// Adds the sorted `rows`, which are in the tiers already, to the rows of `table` that begin in
@@ -153,16 +203,8 @@ impl<'t> Tiers<'t> {
     ) -> Result<(), DbError> {
         let ids = self.translate_all(names, rows)?;
         let ids = StoreIds { ids: &ids, other: self.names.id(OTHER)? };
-        let nothing = TimeRange { start: Timestamp::MIN, end: Timestamp::MIN };
-        match table {
-            Table::DistHour => {
-                self.apply_dists(names, &ids, rows, range, nothing)?;
-                self.note_providers(names, rows, 0)
-            }
-            Table::DistDay => self.apply_dists(names, &ids, rows, nothing, range),
-            Table::DetailDay => self.apply_details(names, &ids, rows, range),
-            Table::Tier(_) => Ok(()),
-        }
+        self.apply_rare(names, &ids, rows, &Wanted::only(table, range))?;
+        if table == Table::DistHour { self.note_providers(names, rows, 0) } else { Ok(()) }
     }
 
     /// Notes in the rows of `table` that begin in `range` how many requests the tiers count and these do

@@ -18,7 +18,7 @@ type Map<K, V> = HashMap<K, V, RandomState>;
 pub(crate) type EmitRow<'a, V, E> = dyn FnMut(NameId, TimeRange, V) -> Result<(), E> + 'a;
 
 /// Receives finished distributions: hour or day, the batch's id of the provider, range, row.
-pub(crate) type EmitDist<'a, E> = dyn FnMut(Tier, NameId, TimeRange, &Dist) -> Result<(), E> + 'a;
+pub(crate) type EmitDist<'a, E> = dyn FnMut(Tier, NameId, TimeRange, Dist) -> Result<(), E> + 'a;
 
 /// Receives the rows of one range.
 type EachSlice<'a, E> = dyn FnMut(TimeRange, &[Row]) -> Result<(), E> + 'a;
@@ -45,7 +45,7 @@ pub(crate) fn fold_dist<E>(
                     absorb(days.entry(provider).or_default(), &dist);
                 }
                 if this_hour {
-                    emit(Tier::Hour, provider, hour, &dist)?;
+                    emit(Tier::Hour, provider, hour, dist)?;
                 }
             }
             Ok(())
@@ -55,7 +55,7 @@ pub(crate) fn fold_dist<E>(
                 settle(&mut cell.tokens);
                 settle(&mut cell.cost);
             });
-            emit(Tier::Day, provider, day, &dist)
+            emit(Tier::Day, provider, day, dist)
         })
     })
 }

@@ -62,7 +62,7 @@ impl Expected {
         });
         let Ok(()) = fold_dist::<Infallible>(rows, &ids, zone, &|_, _| true, &mut |tier, provider, range, dist| {
             let rows = &mut self.dists[usize::from(tier == Tier::Day)];
-            rows.entry(place(provider, range)).or_default().merge(dist);
+            rows.entry(place(provider, range)).or_default().merge(&dist);
             Ok(())
         });
         let Ok(()) = fold_detail::<Infallible>(rows, &ids, zone, &|_| true, &mut |provider, range, detail| {

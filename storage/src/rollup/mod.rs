@@ -1,5 +1,6 @@
 //! From events to buckets: pure folds, and the upkeep pass that runs them.
 
+mod ahead;
 mod apply;
 mod close;
 mod detail;
