@@ -6,6 +6,7 @@ pub mod backup;
 pub mod bucket;
 pub mod clock;
 pub mod compaction;
+mod divisor;
 pub mod event;
 pub mod fs;
 pub mod histogram;

@@ -42,6 +42,10 @@ fn stretch_len(counts: &[(u32, u64)]) -> usize {
 
 /// Writes a stretch in the shorter of the two ways; returns the bucket after it.
 fn encode_stretch(mut next: u32, stretch: &[(u32, u64)], out: &mut Vec<u8>) -> u32 {
+    if let &[(index, count)] = stretch {
+        put_pair(u64::from(index - next), count, out);
+        return index + 1;
+    }
     let (first, last) = (stretch[0].0, stretch[stretch.len() - 1].0);
     let gap = u64::from(first - next);
     let span = u64::from(last - first) + 1;
@@ -64,16 +68,19 @@ fn encode_stretch(mut next: u32, stretch: &[(u32, u64)], out: &mut Vec<u8>) -> u
         return next;
     }
     for &(index, count) in stretch {
-        let gap = u64::from(index - next);
-        if count == 1 {
-            varint::put(out, gap << 1);
-        } else {
-            varint::put(out, gap << 2 | 0b01);
-            varint::put(out, count - 2);
-        }
+        put_pair(u64::from(index - next), count, out);
         next = index + 1;
     }
     next
+}
+
+fn put_pair(gap: u64, count: u64, out: &mut Vec<u8>) {
+    if count == 1 {
+        varint::put(out, gap << 1);
+    } else {
+        varint::put(out, gap << 2 | 0b01);
+        varint::put(out, count - 2);
+    }
 }
 
 fn pair_len(gap: u64, count: u64) -> usize {

@@ -9,11 +9,16 @@ const LONG: Malformed = Malformed("a number is too large");
 /// Appends `value`.
 #[inline]
 pub(crate) fn put(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
+    // Most take a byte or two.
+    if value < 0x80 {
+        return out.push(value as u8);
+    }
+    while value >= 0x4000 {
         out.push(value as u8 | 0x80);
         value >>= 7;
     }
-    out.push(value as u8);
+    // The last two bytes.
+    out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
 }
 
 /// Appends `value`.

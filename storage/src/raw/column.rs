@@ -20,6 +20,7 @@
 
 use bitpacking::{BitPacker, BitPacker8x};
 
+use crate::divisor::Divisor;
 use crate::raw::footer::Bounds;
 use crate::raw::scan::GROUP_ROWS;
 use crate::raw::schema::ABSENT;
@@ -66,18 +67,18 @@ pub(super) fn encode(values: &[u64], shape: Shape, out: &mut Vec<u8>) -> Bounds 
     let delta = shape == Shape::Ascending && !bounds.some_absent;
     out.push(if delta { DELTA } else { 0 } | if bounds.some_absent { NULLABLE } else { 0 });
     put_varint(out, base);
-    put_varint(out, factor);
+    put_varint(out, factor.get());
     let mut numbers = [0; GROUP_ROWS];
     for group in values.chunks(GROUP_ROWS) {
         let numbers = &mut numbers[..group.len()];
         if bounds.some_absent {
             for (n, &v) in numbers.iter_mut().zip(group) {
-                *n = if v == ABSENT { 0 } else { (v - base) / factor + 1 };
+                *n = if v == ABSENT { 0 } else { factor.quotient(v - base) + 1 };
             }
-        } else if factor == 1 {
+        } else if factor.get() == 1 {
             numbers.iter_mut().zip(group).for_each(|(n, v)| *n = v - base);
         } else {
-            numbers.iter_mut().zip(group).for_each(|(n, v)| *n = (v - base) / factor);
+            numbers.iter_mut().zip(group).for_each(|(n, v)| *n = factor.quotient(v - base));
         }
         let reference = if delta { differences(numbers) } else { lower(numbers) };
         put_group(out, reference, numbers);
@@ -97,18 +98,20 @@ pub(super) fn bounds(values: &[u64]) -> Bounds {
 }
 
 /// The largest number that divides every value's distance from `min`.
-fn common_factor(values: &[u64], min: u64) -> u64 {
-    let mut factor = 0;
+fn common_factor(values: &[u64], min: u64) -> Divisor {
+    let mut factor = Divisor::new(0);
+    let mut found = 0;
     for &v in values.iter().filter(|v| **v != ABSENT) {
         let distance = v - min;
-        if factor == 0 || !distance.is_multiple_of(factor) {
-            factor = gcd(distance, factor);
-            if factor == 1 {
-                return 1;
+        if found == 0 || !factor.divides(distance) {
+            found = gcd(distance, found);
+            factor = Divisor::new(found);
+            if found == 1 {
+                break;
             }
         }
     }
-    factor.max(1)
+    factor
 }
 
 fn gcd(mut a: u64, mut b: u64) -> u64 {

@@ -16,6 +16,7 @@
 //! token make costs multiples of them); `code` is its place in the list of the kind of number.
 
 use crate::bucket::Stat;
+use crate::divisor::Divisor;
 use crate::histogram::Malformed;
 use crate::histogram::varint::{self, Input};
 
@@ -35,11 +36,14 @@ pub(super) enum Kind {
 
 impl Kind {
     /// Divisors by code; as many as `bits` can say.
-    const fn divisors(self) -> &'static [u64] {
+    const fn divisors(self) -> &'static [Divisor] {
+        const TIMES: [Divisor; 2] = list([1, 1000]);
+        const MONEY: [Divisor; 16] = list([1, 5, 10, 25, 50, 75, 100, 125, 150, 250, 300, 500, 1000, 1250, 2500, 3000]);
+        const ONE: [Divisor; 1] = list([1]);
         match self {
-            Self::Time => &[1, 1000],
-            Self::Money => &[1, 5, 10, 25, 50, 75, 100, 125, 150, 250, 300, 500, 1000, 1250, 2500, 3000],
-            Self::Plain => &[1],
+            Self::Time => &TIMES,
+            Self::Money => &MONEY,
+            Self::Plain => &ONE,
         }
     }
 
@@ -50,6 +54,16 @@ impl Kind {
             Self::Plain => 0,
         }
     }
+}
+
+const fn list<const N: usize>(numbers: [u64; N]) -> [Divisor; N] {
+    let mut list = [Divisor::new(1); N];
+    let mut at = 0;
+    while at < N {
+        list[at] = Divisor::new(numbers[at]);
+        at += 1;
+    }
+    list
 }
 
 /// How many numbers a stat of `count` values takes.
@@ -110,7 +124,7 @@ impl Values {
 pub(super) fn put(stat: &Stat, kind: Kind, out: &mut Vec<u8>) -> Option<()> {
     let values = if stat.count < SUMMED_MIN { Some(values(stat)?) } else { None };
     let (code, unit) = divisor(stat, values.as_ref(), kind);
-    let least = stat.min / unit;
+    let least = unit.quotient(stat.min);
     if least.leading_zeros() < kind.bits() {
         return None;
     }
@@ -118,17 +132,17 @@ pub(super) fn put(stat: &Stat, kind: Kind, out: &mut Vec<u8>) -> Option<()> {
     if stat.count == 1 {
         return Some(());
     }
-    let range = (stat.max.checked_sub(stat.min)?) / unit;
+    let range = unit.quotient(stat.max.checked_sub(stat.min)?);
     varint::put(out, range);
     match values.as_ref().map(Values::as_slice) {
-        Some(&[least, second, _]) => varint::put(out, (second - least) / unit),
+        Some(&[least, second, _]) => varint::put(out, unit.quotient(second - least)),
         Some(&[least, second, third, _]) => {
-            varint::put(out, (second - least) / unit);
-            varint::put(out, (third - second) / unit);
+            varint::put(out, unit.quotient(second - least));
+            varint::put(out, unit.quotient(third - second));
         }
         Some(_) => {}
         None => {
-            let (distances, squares) = distances(stat, unit)?;
+            let (distances, squares) = distances(stat, unit.get())?;
             let range = u128::from(range);
             varint::put_wide(out, distances.checked_sub(range)?);
             varint::put_wide(out, squares.checked_sub(range * range)?);
@@ -139,27 +153,46 @@ pub(super) fn put(stat: &Stat, kind: Kind, out: &mut Vec<u8>) -> Option<()> {
 
 /// Σ(x - least) and Σ(x - least)² in units.
 fn distances(stat: &Stat, unit: u64) -> Option<(u128, u128)> {
-    let (n, least, unit) = (u128::from(stat.count), u128::from(stat.min / unit), u128::from(unit));
-    let sum = stat.sum / unit;
+    let (n, least) = (u128::from(stat.count), u128::from(stat.min / unit));
+    let sum = over(stat.sum, unit);
     let distances = sum.checked_sub(n.checked_mul(least)?)?;
     // Σ(x-m)² = Σx² - m(2Σ(x-m) + nm)
     let less = distances.checked_mul(2)?.checked_add(n * least)?.checked_mul(least)?;
-    let squares = (stat.squares / (unit * unit)).checked_sub(less)?;
+    let squares = over(stat.squares, unit * unit).checked_sub(less)?;
     Some((distances, squares))
 }
 
-/// The greatest divisor in the list of `kind` that all values share.
-fn divisor(stat: &Stat, values: Option<&Values>, kind: Kind) -> (u64, u64) {
-    let shared = |unit: u64| match values {
-        Some(values) => values.as_slice().iter().all(|v| v.is_multiple_of(unit)),
+/// `n / unit`; dividing wide numbers is slow, and few are wide.
+fn over(n: u128, unit: u64) -> u128 {
+    match u64::try_from(n) {
+        _ if unit == 1 => n,
+        Ok(n) => (n / unit).into(),
+        Err(_) => n / u128::from(unit),
+    }
+}
+
+/// Whether `n` is a multiple of `unit`.
+fn is_multiple(n: u128, unit: Divisor) -> bool {
+    u64::try_from(n).map_or_else(|_| n.is_multiple_of(unit.get().into()), |n| unit.divides(n))
+}
+
+/// The greatest divisor in the list of `kind` that all values share, and its code.
+fn divisor(stat: &Stat, values: Option<&Values>, kind: Kind) -> (u64, Divisor) {
+    let shared = |unit: Divisor| match values {
+        Some(values) => values.as_slice().iter().all(|v| unit.divides(*v)),
         None => {
-            let wide = u128::from(unit);
-            let parts = stat.min.is_multiple_of(unit) && stat.max.is_multiple_of(unit);
-            parts && stat.sum.is_multiple_of(wide) && stat.squares.is_multiple_of(wide * wide)
+            let wide = u128::from(unit.get());
+            let parts = unit.divides(stat.min) && unit.divides(stat.max) && is_multiple(stat.sum, unit);
+            parts && stat.squares.is_multiple_of(wide * wide)
         }
     };
+    greatest(kind, shared)
+}
+
+/// The greatest divisor in the list of `kind` that is `shared`, and its code. The first always is: it is 1.
+fn greatest(kind: Kind, shared: impl Fn(Divisor) -> bool) -> (u64, Divisor) {
     let divisors = kind.divisors();
-    let code = (0..divisors.len()).rev().find(|&code| shared(divisors[code])).unwrap_or(0);
+    let code = (1..divisors.len()).rev().find(|&code| shared(divisors[code])).unwrap_or(0);
     (code as u64, divisors[code])
 }
 
@@ -176,7 +209,7 @@ struct Ends {
 fn ends(count: u64, kind: Kind, input: &mut Input<'_>) -> Result<Ends, Malformed> {
     let first = input.number()?;
     // The code has as many values as the list has entries.
-    let unit = kind.divisors()[(first & ((1 << kind.bits()) - 1)) as usize];
+    let unit = kind.divisors()[(first & ((1 << kind.bits()) - 1)) as usize].get();
     let least = first >> kind.bits();
     let range = if count > 1 { input.number()? } else { 0 };
     // The greatest value in whole units must fit; everything between does then.
@@ -320,10 +353,9 @@ impl Share {
 
 /// Appends a sum on its own, in units of the greatest divisor it has; the largest sums in single units.
 pub(super) fn put_sum(sum: u128, kind: Kind, out: &mut Vec<u8>) {
-    let divisors = kind.divisors();
-    let code = (0..divisors.len()).rev().find(|&code| sum.is_multiple_of(u128::from(divisors[code]))).unwrap_or(0);
-    varint::put(out, code as u64);
-    varint::put_wide(out, sum / u128::from(divisors[code]));
+    let (code, unit) = greatest(kind, |unit| is_multiple(sum, unit));
+    varint::put(out, code);
+    varint::put_wide(out, over(sum, unit.get()));
 }
 
 /// Reads what [`put_sum`] wrote.
@@ -331,7 +363,7 @@ pub(super) fn put_sum(sum: u128, kind: Kind, out: &mut Vec<u8>) {
 pub(super) fn take_sum(kind: Kind, input: &mut Input<'_>) -> Result<u128, Malformed> {
     let code = input.number()?;
     let unit = usize::try_from(code).ok().and_then(|code| kind.divisors().get(code));
-    let unit = *unit.ok_or(Malformed("the head of a cell is unknown"))?;
+    let unit = unit.ok_or(Malformed("the head of a cell is unknown"))?.get();
     let number = input.wide_number()?;
     match u64::try_from(number) {
         // No product of these is too large, which spares the check.
