@@ -96,7 +96,7 @@ fn put_cost(values: &Values, finder: &mut Finder, out: &mut Vec<u8>) -> Bounds {
 /// Appends prices and what they miss by, if there are prices that help.
 fn put_predicted(values: &Values, finder: &mut Finder, out: &mut Vec<u8>) -> bool {
     let costs = values.of(Column::Cost);
-    let rows: Vec<Option<Priced>> = (0..costs.len()).map(|i| priced(values, i)).collect();
+    let rows = priced(values);
     let Some(table) = finder.find(&rows) else { return false };
     let predicted = |row: &Option<Priced>| row.as_ref().map_or(0, |row| table.predict(row.key, &row.tokens));
     let missed: Vec<u64> = rows.iter().zip(costs).map(|(r, cost)| zigzag(cost.wrapping_sub(predicted(r)))).collect();
@@ -116,21 +116,30 @@ fn put_predicted(values: &Values, finder: &mut Finder, out: &mut Vec<u8>) -> boo
     stored
 }
 
-fn priced(values: &Values, i: usize) -> Option<Priced> {
-    let at = |column: Column| values.of(column)[i];
-    if at(Column::CostSource) == CostSource::Unpriced as u64 {
-        return None;
-    }
-    let key = key(at(Column::Series), at(Column::Status), at(Column::ServiceTier));
-    let tokens = classes([
-        at(Column::InputTokens),
-        at(Column::CachedTokens),
-        at(Column::CacheWriteTokens),
-        at(Column::CacheWrite1hTokens),
-        at(Column::OutputTokens),
-        at(Column::ReasoningTokens),
-    ]);
-    Some(Priced { key, tokens, cost: at(Column::Cost) })
+/// What the price of each row hangs on.
+fn priced(values: &Values) -> Vec<Option<Priced>> {
+    const COLUMNS: [Column; 11] = [
+        Column::CostSource,
+        Column::Series,
+        Column::Status,
+        Column::ServiceTier,
+        Column::InputTokens,
+        Column::CachedTokens,
+        Column::CacheWriteTokens,
+        Column::CacheWrite1hTokens,
+        Column::OutputTokens,
+        Column::ReasoningTokens,
+        Column::Cost,
+    ];
+    let rows = values.of(Column::Cost).len();
+    // All of one length, as is seen from here.
+    let columns = COLUMNS.map(|column| &values.of(column)[..rows]);
+    let row = |i: usize| {
+        let [source, series, status, tier, input, cached, write, hour, output, reasoning, cost] = columns.map(|c| c[i]);
+        let tokens = classes([input, cached, write, hour, output, reasoning]);
+        (source != CostSource::Unpriced as u64).then(|| Priced { key: key(series, status, tier), tokens, cost })
+    };
+    (0..rows).map(row).collect()
 }
 
 /// What a row's price hangs on. Ids are below 2^32: the bounds in the footer are checked.

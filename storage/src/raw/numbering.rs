@@ -9,7 +9,7 @@ use foldhash::fast::RandomState;
 
 use crate::raw::block::Values;
 use crate::raw::schema::{Column, FAILED, OK};
-use crate::row::{Batch, Body, NameId, Names, Row};
+use crate::row::{Body, NameId, Names, Row};
 
 /// The numbers, by the ids of a batch.
 pub(super) struct Numbering {
@@ -17,8 +17,9 @@ pub(super) struct Numbering {
     to_segment: Vec<NameId>,
     /// The way back, without the empty name.
     from_segment: Vec<NameId>,
-    /// Series number by provider and model in the batch.
-    series_of: HashMap<(NameId, NameId), u32, RandomState>,
+    pairs: Pairs,
+    /// Series number by that of a pair.
+    rank: Vec<u32>,
     /// Provider and model in the segment, by series number.
     series: Vec<(NameId, NameId)>,
 }
@@ -54,17 +55,58 @@ pub(super) struct Census {
     few: Tally,
     users: Tally,
     keys: Tally,
-    /// Number by pair of provider and model, in the order in which they came.
+    pairs: Pairs,
+    /// Frequency by number of a pair.
+    frequency: Vec<u32>,
+}
+
+/// Numbers for pairs of provider and model, in the order in which they came.
+#[derive(Default)]
+struct Pairs {
     found: HashMap<(NameId, NameId), u32, RandomState>,
-    /// Pair and frequency by that number.
-    pairs: Vec<((NameId, NameId), u32)>,
+    list: Vec<(NameId, NameId)>,
+    /// By place: the number last given out there. Most traffic has few pairs, and this is no hash.
+    recent: Vec<u32>,
+}
+
+const RECENT: usize = 256;
+
+impl Pairs {
+    /// The number of a pair that was met.
+    #[inline]
+    fn get(&self, pair: (NameId, NameId)) -> u32 {
+        let recent = self.recent.get(Self::place(pair)).copied().unwrap_or(0);
+        if self.list.get(recent as usize) == Some(&pair) { recent } else { self.found[&pair] }
+    }
+
+    /// The number of a pair, which may be new.
+    #[inline]
+    fn add(&mut self, pair: (NameId, NameId)) -> u32 {
+        let place = Self::place(pair);
+        if let Some(&recent) = self.recent.get(place)
+            && self.list.get(recent as usize) == Some(&pair)
+        {
+            return recent;
+        }
+        let number = *self.found.entry(pair).or_insert_with(|| {
+            self.list.push(pair);
+            self.list.len() as u32 - 1
+        });
+        self.recent.resize(RECENT, 0);
+        self.recent[place] = number;
+        number
+    }
+
+    const fn place((provider, model): (NameId, NameId)) -> usize {
+        (provider.wrapping_mul(31) ^ model.wrapping_mul(7)) as usize % RECENT
+    }
 }
 
 impl Census {
     /// Counts rows whose names are below `names`.
     pub(super) fn new(names: usize) -> Self {
         let tally = || Tally::new(names);
-        Self { few: tally(), users: tally(), keys: tally(), found: HashMap::default(), pairs: Vec::new() }
+        Self { few: tally(), users: tally(), keys: tally(), pairs: Pairs::default(), frequency: Vec::new() }
     }
 
     /// Counts a row.
@@ -82,22 +124,21 @@ impl Census {
     }
 
     fn add_series(&mut self, pair: (NameId, NameId)) {
-        let number = *self.found.entry(pair).or_insert_with(|| {
-            self.pairs.push((pair, 0));
-            self.pairs.len() as u32 - 1
-        });
-        let count = &mut self.pairs[number as usize].1;
+        let number = self.pairs.add(pair);
+        self.frequency.resize(self.pairs.list.len(), 0);
+        let count = &mut self.frequency[number as usize];
         *count = count.saturating_add(1);
     }
 
     /// Gives out the numbers.
     pub(super) fn numbering(mut self) -> Numbering {
-        let mut order: Vec<u32> = (0..self.pairs.len() as u32).collect();
-        order.sort_by_key(|&number| std::cmp::Reverse(self.pairs[number as usize].1));
-        let mut rank = vec![0; self.pairs.len()];
+        let pairs = &self.pairs.list;
+        let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
+        order.sort_by_key(|&number| std::cmp::Reverse(self.frequency[number as usize]));
+        let mut rank = vec![0; pairs.len()];
         for (new, &old) in (0..).zip(&order) {
             rank[old as usize] = new;
-            let ((provider, model), count) = self.pairs[old as usize];
+            let ((provider, model), count) = (pairs[old as usize], self.frequency[old as usize]);
             self.few.add(provider, count);
             self.few.add(model, count);
         }
@@ -110,20 +151,12 @@ impl Census {
             }
         }
         let number = |id: NameId| to_segment[id as usize];
-        let series = order.iter().map(|&old| self.pairs[old as usize].0).map(|(p, m)| (number(p), number(m))).collect();
-        self.found.values_mut().for_each(|number| *number = rank[*number as usize]);
-        Numbering { series_of: self.found, series, to_segment, from_segment }
+        let series = order.iter().map(|&old| pairs[old as usize]).map(|(p, m)| (number(p), number(m))).collect();
+        Numbering { pairs: self.pairs, rank, series, to_segment, from_segment }
     }
 }
 
 impl Numbering {
-    /// Numbers what the rows with these indices use.
-    pub(super) fn of(batch: &Batch, rows: &[u32]) -> Self {
-        let mut census = Census::new(batch.names.len());
-        rows.iter().for_each(|&i| census.add(&batch.rows[i as usize]));
-        census.numbering()
-    }
-
     /// All names by their numbers, the empty one first.
     pub(super) fn names<'a>(&self, names: &'a Names) -> Vec<&'a str> {
         std::iter::once("").chain(self.from_segment.iter().map(|&id| names.get(id))).collect()
@@ -138,7 +171,7 @@ impl Numbering {
     pub(super) fn push(&self, row: &Row, event_id: &str, values: &mut Values) {
         let name = |id: NameId| u64::from(self.to_segment[id as usize]);
         values.push(Column::Ts, row.ts.millis());
-        values.push(Column::Series, self.series_of[&(row.provider, row.model)].into());
+        values.push(Column::Series, self.rank[self.pairs.get((row.provider, row.model)) as usize].into());
         values.push(Column::User, name(row.user));
         values.push(Column::EventId, event_id.len() as u64);
         values.event_ids.extend(event_id.as_bytes());

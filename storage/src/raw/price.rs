@@ -217,14 +217,38 @@ struct Sample {
     rows: Vec<u32>,
 }
 
+/// The samples of a block by key.
+#[derive(Default)]
+struct Samples {
+    list: Vec<(Key, Sample)>,
+    numbers: HashMap<Key, u32, RandomState>,
+    /// By series and failure: the number last found. Most blocks have few keys, and this is no hash.
+    recent: [u32; RECENT],
+}
+
+const RECENT: usize = 32;
+
+impl Samples {
+    fn of(&mut self, key: Key) -> &mut Sample {
+        let recent = &mut self.recent[(2 * key.series as usize + usize::from(key.failed)) % RECENT];
+        if self.list.get(*recent as usize).is_none_or(|(known, _)| *known != key) {
+            *recent = *self.numbers.entry(key).or_insert_with(|| {
+                self.list.push((key, Sample::default()));
+                self.list.len() as u32 - 1
+            });
+        }
+        &mut self.list[*recent as usize].1
+    }
+}
+
 impl Finder {
     /// Prices for these rows, and what they miss by. `None` when they help less than half the rows.
     /// `rows` gives row `i`, or `None` for one without a price.
     pub(super) fn find(&mut self, rows: &[Option<Priced>]) -> Option<Table> {
-        let mut samples: HashMap<Key, Sample, RandomState> = HashMap::default();
+        let mut samples = Samples::default();
         for (i, row) in rows.iter().enumerate() {
             let Some(row) = row else { continue };
-            let sample = samples.entry(row.key).or_default();
+            let sample = samples.of(row.key);
             sample.seen += 1;
             // The first rows, then ever sparser ones in their place: all of the block has a say.
             if sample.rows.len() < SAMPLE_ROWS {
@@ -237,7 +261,7 @@ impl Finder {
         let mut entries = Vec::new();
         let mut helped = 0;
         let mut priced = 0;
-        for (key, sample) in samples {
+        for (key, sample) in samples.list {
             priced += sample.seen;
             let rows: Vec<&Priced> = sample.rows.iter().filter_map(|&i| rows[i as usize].as_ref()).collect();
             let Some(prices) = self.prices(key, &rows) else { continue };

@@ -1,5 +1,6 @@
 //! Writing a segment from a batch: sort, number the names, encode block by block.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::path::Path;
 use crate::paths::Paths;
 use crate::raw::block::Values;
 use crate::raw::footer::{BLOCK_ROWS_MAX, SegmentMeta, Sources};
-use crate::raw::numbering::Numbering;
+use crate::raw::numbering::Census;
 use crate::raw::scan::GROUP_ROWS;
 use crate::raw::schema::Kind;
 use crate::raw::segment::SegmentError;
@@ -87,21 +88,24 @@ pub fn seal(
     sources: Sources,
 ) -> Result<Sealed, SealError> {
     let day = day.utc_day();
-    let rows = in_order(batch, rows);
+    let mut rows = Cow::Borrowed(rows);
+    let mut survey = Survey::of(batch, &rows);
+    if !survey.in_order {
+        rows.to_mut().sort_by_cached_key(|i| batch.rows[*i as usize].ts);
+        survey = Survey::of(batch, &rows);
+    }
     let (Some(&first), Some(&last)) = (rows.first(), rows.last()) else { return Err(SealError::Empty) };
     let edges = [first, last].map(|i| batch.rows[i as usize].ts);
     if let Some(found) = edges.into_iter().find(|ts| ts.utc_day() != day) {
         return Err(SealError::OtherDay { day, found });
     }
     let mut writer = SegmentWriter::begin(paths, store_uuid, day)?;
-    let numbering = Numbering::of(batch, &rows);
+    let numbering = survey.census.numbering();
     let mut values = Values::default();
-    for kind in Kind::ALL {
-        let row = |place: u32| &batch.rows[rows[place as usize] as usize];
-        let places: Vec<u32> = (0..rows.len() as u32).filter(|&p| kind_of(&row(p).body) == kind).collect();
-        for part in places.chunks(block_rows(places.len())) {
+    for (kind, rows) in Kind::ALL.into_iter().zip(&survey.of_kind) {
+        for part in rows.chunks(block_rows(rows.len())) {
             values.clear();
-            for row in part.iter().map(|&place| row(place)) {
+            for row in part.iter().map(|&i| &batch.rows[i as usize]) {
                 numbering.push(row, batch.names.get(row.event_id), &mut values);
             }
             writer.block(kind, &values)?;
@@ -110,19 +114,33 @@ pub fn seal(
     writer.finish(sources, &numbering.names(&batch.names), numbering.series())
 }
 
+/// What one look at all rows tells: they are many, so each look takes its time.
+struct Survey {
+    census: Census,
+    /// The indices of rows by kind.
+    of_kind: [Vec<u32>; Kind::ALL.len()],
+    /// Whether they are in the order of time.
+    in_order: bool,
+}
+
+impl Survey {
+    fn of(batch: &Batch, rows: &[u32]) -> Self {
+        let mut survey = Self { census: Census::new(batch.names.len()), of_kind: Default::default(), in_order: true };
+        let mut last = Timestamp::MIN;
+        for &i in rows {
+            let row = &batch.rows[i as usize];
+            survey.in_order &= last <= row.ts;
+            last = row.ts;
+            survey.census.add(row);
+            survey.of_kind[kind_of(&row.body) as usize].push(i);
+        }
+        survey
+    }
+}
+
 pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> SealError {
     let file = path.display().to_string();
     move |cause| SealError::Io { file, cause }
-}
-
-/// The indices in the order of time, stable.
-fn in_order(batch: &Batch, rows: &[u32]) -> Vec<u32> {
-    let ts = |i: &u32| batch.rows[*i as usize].ts;
-    let mut rows = rows.to_vec();
-    if !rows.is_sorted_by_key(ts) {
-        rows.sort_by_cached_key(ts);
-    }
-    rows
 }
 
 fn kind_of(body: &Body) -> Kind {

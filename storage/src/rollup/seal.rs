@@ -244,12 +244,13 @@ pub(crate) fn seal_days(
 ) -> Result<Vec<Sealed>, SealError> {
     let mut sealed = Vec::new();
     let position = |n: usize| u32::try_from(n).expect("a batch is bounded");
-    let first = batch.rows.partition_point(|row| row.ts < raw_from);
-    let mut begin = position(first);
-    for day in batch.rows[first..].chunk_by(|a, b| a.ts.utc_day() == b.ts.utc_day()) {
-        let rows: Vec<u32> = (begin..begin + position(day.len())).collect();
-        begin += position(day.len());
-        sealed.push(raw::seal(store.paths(), store.uuid(), day[0].ts.utc_day(), batch, &rows, sources())?);
+    let mut begin = position(batch.rows.partition_point(|row| row.ts < raw_from));
+    while let Some(row) = batch.rows.get(begin as usize) {
+        let day = row.ts.utc_day();
+        let end = position(batch.rows.partition_point(|row| row.ts.utc_day() <= day));
+        let rows: Vec<u32> = (begin..end).collect();
+        begin = end;
+        sealed.push(raw::seal(store.paths(), store.uuid(), day, batch, &rows, sources())?);
     }
     Ok(sealed)
 }
