@@ -1,85 +1,93 @@
-//! Lists of values turned into sparse counts.
+//! Lists of values, and of counts, turned into sparse counts.
 
 use super::{Counts, INDEX_END, index_of};
 
-/// From so many values on, counting in an array beats sorting.
-const COUNTING_MIN: usize = 512;
-/// Values up to so many are sorted in place on the stack.
-const SMALL_MAX: usize = 32;
+/// From so many entries on, counting in an array beats sorting.
+const COUNTING_MIN: usize = 48;
 
-/// Turns lists of values into [`Counts`]; keeps its work space between lists.
+/// Makes [`Counts`]; keeps its work space from one list to the next.
 #[derive(Clone, Debug, Default)]
 pub struct CountsBuilder {
     indices: Vec<u32>,
-    dense: Vec<u64>,
+    dense: Dense,
 }
 
 impl CountsBuilder {
     /// The counts of `values`, in any order.
     pub fn build(&mut self, values: &[u64]) -> Counts {
-        let mut counts = Counts::new();
-        self.build_into(values, &mut counts);
+        let mut indices = std::mem::take(&mut self.indices);
+        indices.clear();
+        indices.extend(values.iter().map(|&v| index_of(v)));
+        let counts = self.of_indices(&mut indices);
+        self.indices = indices;
         counts
     }
 
-    /// The same, replacing what is in `counts`.
-    pub fn build_into(&mut self, values: &[u64], counts: &mut Counts) {
-        counts.clear();
-        match values {
-            [] => {}
-            [one] => counts.push((index_of(*one), 1)),
-            few if few.len() <= SMALL_MAX => small(few, counts),
-            many if many.len() < COUNTING_MIN => {
-                self.indices.clear();
-                self.indices.extend(many.iter().map(|&v| index_of(v)));
-                self.indices.sort_unstable();
-                group(&self.indices, counts);
-            }
-            many => self.count(many, counts),
+    /// The counts of values by their indices, which are left in any order.
+    pub(crate) fn of_indices(&mut self, indices: &mut [u32]) -> Counts {
+        if indices.len() >= COUNTING_MIN {
+            indices.iter().for_each(|&index| self.dense.add(index, 1));
+            return self.dense.take();
         }
+        indices.sort_unstable();
+        let mut counts = Counts::with_capacity(indices.len());
+        counts.extend(indices.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as u64)));
+        counts
     }
 
-    fn count(&mut self, values: &[u64], counts: &mut Counts) {
-        let (mut from, mut to) = (INDEX_END, 0);
-        for &value in values {
-            let index = index_of(value);
-            if index as usize >= self.dense.len() {
-                self.dense.resize((index as usize / 1024 + 1) * 1024, 0);
-            }
-            self.dense[index as usize] += 1;
-            from = from.min(index);
-            to = to.max(index);
+    /// Brings entries that were appended to each other into order, and adds those of one index.
+    pub(crate) fn settle(&mut self, counts: &mut Counts) {
+        if counts.len() >= COUNTING_MIN {
+            counts.iter().for_each(|&(index, count)| self.dense.add(index, count));
+            *counts = self.dense.take();
+            return;
         }
-        for (index, count) in (from..=to).zip(&mut self.dense[from as usize..=to as usize]) {
-            if *count > 0 {
-                counts.push((index, std::mem::take(count)));
-            }
-        }
+        // A stable sort finds the sorted runs it is made of.
+        counts.sort_by_key(|(index, _)| *index);
+        counts.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.1 += if same { next.1 } else { 0 };
+            same
+        });
     }
 }
 
-/// Insertion sort on the stack: for a handful of values nothing is faster.
-fn small(values: &[u64], counts: &mut Counts) {
-    let mut sorted = [0_u32; SMALL_MAX];
-    for (n, &value) in values.iter().enumerate() {
-        let index = index_of(value);
-        let mut at = n;
-        while at > 0 && sorted[at - 1] > index {
-            sorted[at] = sorted[at - 1];
-            at -= 1;
-        }
-        sorted[at] = index;
-    }
-    counts.reserve_exact(values.len());
-    group(&sorted[..values.len()], counts);
+/// A count for each index up to the highest octave seen; all 0 between lists. 440 KiB at most.
+#[derive(Clone, Debug, Default)]
+struct Dense {
+    counts: Vec<u64>,
+    /// A bit for each count above 0.
+    there: Vec<u64>,
+    len: usize,
 }
 
-/// Joins equal neighbours.
-fn group(sorted: &[u32], counts: &mut Counts) {
-    for &index in sorted {
-        match counts.last_mut() {
-            Some((last, count)) if *last == index => *count += 1,
-            _ => counts.push((index, 1)),
+const OCTAVE: usize = 1024;
+
+impl Dense {
+    #[inline]
+    fn add(&mut self, index: u32, count: u64) {
+        let at = index.min(INDEX_END - 1) as usize;
+        if at >= self.counts.len() {
+            let octaves = at / OCTAVE + 1;
+            self.counts.resize(octaves * OCTAVE, 0);
+            self.there.resize(octaves * OCTAVE / 64, 0);
         }
+        self.len += usize::from(self.counts[at] == 0);
+        self.counts[at] += count;
+        self.there[at / 64] |= 1 << (at % 64);
+    }
+
+    /// All counts in order of index; none are left.
+    fn take(&mut self) -> Counts {
+        let mut counts = Counts::with_capacity(std::mem::take(&mut self.len));
+        for (first, bits) in (0..).step_by(64).zip(&mut self.there) {
+            let mut bits = std::mem::take(bits);
+            while bits != 0 {
+                let index = first + bits.trailing_zeros();
+                counts.push((index, std::mem::take(&mut self.counts[index as usize])));
+                bits &= bits - 1;
+            }
+        }
+        counts
     }
 }

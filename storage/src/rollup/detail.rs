@@ -5,10 +5,10 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 
-use super::fold::{HELD_CELLS_MAX, StoreIds, counts, settle};
+use super::fold::{CellId, CellNumbers, HELD_CELLS_MAX, StoreIds, append};
 use crate::bucket::{DETAIL_CELLS_MAX, Detail, DetailCell, Dist, DistCell, Stat, merge_counts};
 use crate::event::CostSource;
-use crate::histogram;
+use crate::histogram::{self, CountsBuilder};
 use crate::row::{Body, NameId, RequestRow, Row};
 use crate::time::{Tier, TimeRange, Timestamp, Zone};
 
@@ -32,6 +32,7 @@ pub(crate) fn fold_dist<E>(
     wanted: &dyn Fn(Tier, TimeRange) -> bool,
     emit: &mut EmitDist<'_, E>,
 ) -> Result<(), E> {
+    let mut builder = CountsBuilder::default();
     each_range(rows, &mut |t| zone.day(t), &mut |day, of_day| {
         let whole_day = wanted(Tier::Day, day);
         let mut days: Map<NameId, Dist> = Map::default();
@@ -40,7 +41,7 @@ pub(crate) fn fold_dist<E>(
             if !whole_day && !this_hour {
                 return Ok(());
             }
-            for (provider, dist) in in_order(dists(of_hour, names)) {
+            for (provider, dist) in in_order(dists(of_hour, names, &mut builder)) {
                 if whole_day {
                     absorb(days.entry(provider).or_default(), &dist);
                 }
@@ -52,38 +53,43 @@ pub(crate) fn fold_dist<E>(
         })?;
         in_order(days).try_for_each(|(provider, mut dist)| {
             dist.cells.values_mut().for_each(|cell| {
-                settle(&mut cell.tokens);
-                settle(&mut cell.cost);
+                builder.settle(&mut cell.tokens);
+                builder.settle(&mut cell.cost);
             });
             emit(Tier::Day, provider, day, dist)
         })
     })
 }
 
-fn dists(rows: &[Row], names: &StoreIds<'_>) -> Map<NameId, Dist> {
-    let mut cells: Map<u128, (Vec<u32>, Vec<u32>)> = Map::default();
+fn dists(rows: &[Row], names: &StoreIds<'_>, builder: &mut CountsBuilder) -> Map<NameId, Dist> {
+    let mut numbers = CellNumbers::default();
+    let mut cells: Vec<(Vec<u32>, Vec<u32>)> = Vec::new();
     for (row, r) in requests(rows) {
-        let (tokens, cost) = cells.entry(pack(row.provider, row.model, r.ok.into())).or_default();
+        let id = CellId { provider: row.provider, model: row.model, service_tier: 0, ok: r.ok };
+        let number = numbers.of(id) as usize;
+        if number == cells.len() {
+            cells.push(Default::default());
+        }
+        let (tokens, cost) = &mut cells[number];
         tokens.push(histogram::index_of(r.tokens.input + r.tokens.output));
         if r.cost_source != CostSource::Unpriced {
             cost.push(histogram::index_of(r.cost_nanos));
         }
     }
     let mut dists: Map<NameId, Dist> = Map::default();
-    for (key, (mut tokens, mut cost)) in cells {
-        let (provider, model, ok) = unpack(key);
-        let cell = DistCell { tokens: counts(&mut tokens), cost: counts(&mut cost) };
-        dists.entry(provider).or_default().cells.insert((names.ids[model as usize], ok != 0), cell);
+    for (id, (mut tokens, mut cost)) in numbers.list.into_iter().zip(cells) {
+        let cell = DistCell { tokens: builder.of_indices(&mut tokens), cost: builder.of_indices(&mut cost) };
+        dists.entry(id.provider).or_default().cells.insert((names.ids[id.model as usize], id.ok), cell);
     }
     dists
 }
 
-/// Appends the histograms of `dist`; [`settle`] brings them into order.
+/// Appends the histograms of `dist`; [`CountsBuilder::settle`] brings them into order.
 fn absorb(into: &mut Dist, dist: &Dist) {
     for (key, cell) in &dist.cells {
         let mine = into.cells.entry(*key).or_default();
-        mine.tokens.extend_from_slice(&cell.tokens);
-        mine.cost.extend_from_slice(&cell.cost);
+        append(&mut mine.tokens, &cell.tokens);
+        append(&mut mine.cost, &cell.cost);
     }
 }
 
@@ -96,12 +102,14 @@ pub(crate) fn fold_detail<E>(
     wanted: &dyn Fn(TimeRange) -> bool,
     emit: &mut EmitRow<'_, Detail, E>,
 ) -> Result<(), E> {
+    let mut builder = CountsBuilder::default();
     each_range(rows, &mut |t| zone.day(t), &mut |range, slice| {
         if !wanted(range) {
             return Ok(());
         }
         if let Some(users) = users_of_few(slice) {
-            return in_order(users).try_for_each(|(provider, users)| emit(provider, range, users.detail(names)));
+            return in_order(users)
+                .try_for_each(|(provider, users)| emit(provider, range, users.detail(names, &mut builder)));
         }
         // One provider after the other: only its cells are held.
         let mut list: Vec<(&Row, &RequestRow)> = requests(slice).collect();
@@ -112,10 +120,10 @@ pub(crate) fn fold_detail<E>(
             for (row, r) in of_provider {
                 users.add(row, r);
                 if users.cells.len() >= HELD_CELLS_MAX {
-                    emit(provider, range, std::mem::take(&mut users).detail(names))?;
+                    emit(provider, range, std::mem::take(&mut users).detail(names, &mut builder))?;
                 }
             }
-            emit(provider, range, users.detail(names))
+            emit(provider, range, users.detail(names, &mut builder))
         })
     })
 }
@@ -169,25 +177,15 @@ impl Users {
     }
 
     #[expect(clippy::cast_possible_truncation, reason = "the parts that `add` put there")]
-    fn detail(self, names: &StoreIds<'_>) -> Detail {
+    fn detail(self, names: &StoreIds<'_>, builder: &mut CountsBuilder) -> Detail {
         let id = |name: NameId| names.ids[name as usize];
         let cells = self.cells.into_iter().map(|(key, (cell, _))| ((id((key >> 32) as u32), id(key as u32)), cell));
         let latencies = self.latencies.into_iter().filter(|(_, stat, _)| stat.count > 0);
-        let latencies = latencies.map(|(user, stat, mut indices)| (id(user), (stat, counts(&mut indices))));
+        let latencies = latencies.map(|(user, stat, mut indices)| (id(user), (stat, builder.of_indices(&mut indices))));
         let mut detail = Detail { cells: cells.collect(), latency: latencies.collect(), ..Detail::default() };
         limit(&mut detail, names.other);
         detail
     }
-}
-
-/// Three ids in one number, which hashes faster than a tuple.
-fn pack(a: NameId, b: NameId, c: NameId) -> u128 {
-    u128::from(a) << 64 | u128::from(b) << 32 | u128::from(c)
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "the parts that `pack` put there")]
-fn unpack(key: u128) -> (NameId, NameId, NameId) {
-    ((key >> 64) as u32, (key >> 32) as u32, key as u32)
 }
 
 /// Keeps the [`DETAIL_CELLS_MAX`] cells with most requests and counts the rest as user `other`.

@@ -16,7 +16,7 @@ use foldhash::fast::RandomState;
 
 use crate::bucket::{Bucket, CacheCell, Counts, LIMIT_TYPES_MAX, Measure, RateCell, RequestCell, RequestKey};
 use crate::event::CostSource;
-use crate::histogram;
+use crate::histogram::{self, CountsBuilder};
 use crate::row::{Body, CacheRow, NameId, RateRow, RequestRow, Row};
 use crate::time::{Tier, TimeRange, Timestamp, Zone};
 
@@ -77,6 +77,7 @@ fn fold_holding<E>(
     let mut cells = CellNumbers::default();
     let mut slice = Slice::default();
     let mut cascades = Cascades::default();
+    let mut coarse = Coarse { zone, closed_to, builder: CountsBuilder::default() };
     let mut held_cells = 0;
     let mut rest = rows;
     while let Some(first) = rest.first() {
@@ -86,38 +87,38 @@ fn fold_holding<E>(
         slice.each_provider(&rest[..length], &cells, names, &mut |provider, bucket| {
             let cascade = cascades.entry(provider).or_default();
             held_cells -= cascade.cells();
-            cascade.add(provider, minute, bucket, zone, closed_to, emit)?;
+            cascade.add(provider, minute, bucket, &mut coarse, emit)?;
             held_cells += cascade.cells();
             if held_cells > held_cells_max {
                 held_cells = 0;
-                finish_all(std::mem::take(&mut cascades), emit)?;
+                finish_all(std::mem::take(&mut cascades), &mut coarse, emit)?;
             }
             Ok(())
         })?;
         rest = &rest[length..];
     }
-    finish_all(cascades, emit)
+    finish_all(cascades, &mut coarse, emit)
 }
 
-fn finish_all<E>(cascades: Cascades, emit: &mut Emit<'_, E>) -> Result<(), E> {
+fn finish_all<E>(cascades: Cascades, coarse: &mut Coarse<'_>, emit: &mut Emit<'_, E>) -> Result<(), E> {
     let mut left: Vec<_> = cascades.into_iter().collect();
     left.sort_unstable_by_key(|(provider, _)| *provider);
-    left.into_iter().try_for_each(|(provider, mut cascade)| cascade.finish(provider, emit))
+    left.into_iter().try_for_each(|(provider, mut cascade)| cascade.finish(provider, coarse, emit))
 }
 
 /// What tells request cells apart, before names are translated.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-struct CellId {
-    provider: NameId,
-    model: NameId,
-    service_tier: NameId,
-    ok: bool,
+pub(super) struct CellId {
+    pub(super) provider: NameId,
+    pub(super) model: NameId,
+    pub(super) service_tier: NameId,
+    pub(super) ok: bool,
 }
 
 /// Small consecutive numbers for the cells met so far.
-struct CellNumbers {
+pub(super) struct CellNumbers {
     numbers: HashMap<CellId, u32, RandomState>,
-    list: Vec<CellId>,
+    pub(super) list: Vec<CellId>,
     /// The number last found at each place: most traffic has few cells, and this is no hash.
     recent: [u32; RECENT],
 }
@@ -131,7 +132,7 @@ impl Default for CellNumbers {
 }
 
 impl CellNumbers {
-    fn of(&mut self, id: CellId) -> u32 {
+    pub(super) fn of(&mut self, id: CellId) -> u32 {
         let place = (id.provider.wrapping_mul(31) ^ id.model.wrapping_mul(7) ^ u32::from(id.ok)) as usize % RECENT;
         let recent = self.recent[place];
         if self.list.get(recent as usize) == Some(&id) {
@@ -256,6 +257,7 @@ impl Slice {
 struct Scratch {
     latency: Vec<u32>,
     ttft: Vec<u32>,
+    builder: CountsBuilder,
 }
 
 fn request_cell<'r>(
@@ -299,8 +301,8 @@ fn request_cell<'r>(
             cell.stats[*measure as usize].add_zeros(plain);
         }
     }
-    cell.latency = counts(&mut scratch.latency);
-    cell.ttft = counts(&mut scratch.ttft);
+    cell.latency = scratch.builder.of_indices(&mut scratch.latency);
+    cell.ttft = scratch.builder.of_indices(&mut scratch.ttft);
     cell
 }
 
@@ -316,12 +318,6 @@ pub(crate) fn tokens_of(r: &RequestRow) -> [(Measure, u64); 7] {
         (Measure::CacheWriteTokens, t.cache_write),
         (Measure::CacheWrite1hTokens, t.cache_write_1h),
     ]
-}
-
-/// Sparse counts of histogram indices, which are left sorted.
-pub(crate) fn counts(indices: &mut [u32]) -> Counts {
-    indices.sort_unstable();
-    indices.chunk_by(|a, b| a == b).map(|run| (run[0], run.len() as u64)).collect()
 }
 
 fn add_other(bucket: &mut Bucket, row: &Row, names: &StoreIds<'_>) {
@@ -363,27 +359,34 @@ fn add_rate(cell: &mut RateCell, ts: Timestamp, r: &RateRow) {
     }
 }
 
-/// Merges `bucket`, but only appends its histograms: until [`settle`] they are out of order.
+/// Merges `bucket`, but only appends its histograms: until [`CountsBuilder::settle`] they are out of order.
 /// Merging sorted lists one by one would copy the growing list each time.
 fn absorb(open: &mut Bucket, bucket: &Bucket) {
     for (key, cell) in &bucket.requests {
         let mine = open.requests.entry(*key).or_default();
         mine.merge_counters(cell);
-        mine.latency.extend_from_slice(&cell.latency);
-        mine.ttft.extend_from_slice(&cell.ttft);
+        append(&mut mine.latency, &cell.latency);
+        append(&mut mine.ttft, &cell.ttft);
     }
     open.merge_others(bucket);
 }
 
-/// Brings an appended histogram into order.
-pub(super) fn settle(counts: &mut Counts) {
-    // A stable sort finds the sorted runs it is made of.
-    counts.sort_by_key(|(index, _)| *index);
-    counts.dedup_by(|next, kept| {
-        let same = next.0 == kept.0;
-        kept.1 += if same { next.1 } else { 0 };
-        same
-    });
+/// Most entries that room is made for before they come.
+const EXPECTED_MAX: usize = 512;
+
+/// Appends `more`; what is empty is likely to get as much several times.
+pub(super) fn append(counts: &mut Counts, more: &[(u32, u64)]) {
+    if counts.is_empty() {
+        counts.reserve((8 * more.len()).min(EXPECTED_MAX));
+    }
+    counts.extend_from_slice(more);
+}
+
+/// What the coarser tiers are made with.
+struct Coarse<'f> {
+    zone: &'f Zone,
+    closed_to: &'f ClosedTo,
+    builder: CountsBuilder,
 }
 
 /// By provider.
@@ -403,8 +406,7 @@ impl Cascade {
         provider: NameId,
         minute: TimeRange,
         bucket: Bucket,
-        zone: &Zone,
-        closed_to: &ClosedTo,
+        coarse: &mut Coarse<'_>,
         emit: &mut Emit<'_, E>,
     ) -> Result<(), E> {
         emit(Tier::Minute, provider, minute, &bucket)?;
@@ -412,11 +414,11 @@ impl Cascade {
         for (level, tier) in COARSE.into_iter().enumerate() {
             let over = self.open[level].as_ref().is_some_and(|(range, _)| minute.start >= range.end);
             if over {
-                self.close(level, provider, emit)?;
+                self.close(level, provider, coarse, emit)?;
             }
             if self.open[level].is_none() {
-                let range = tier.bucket(minute.start, zone);
-                if range.start < closed_to.of(tier) {
+                let range = tier.bucket(minute.start, coarse.zone);
+                if range.start < coarse.closed_to.of(tier) {
                     self.open[level] = Some((range, Bucket::default()));
                 }
             }
@@ -432,11 +434,17 @@ impl Cascade {
         }
     }
 
-    fn close<E>(&mut self, level: usize, provider: NameId, emit: &mut Emit<'_, E>) -> Result<(), E> {
+    fn close<E>(
+        &mut self,
+        level: usize,
+        provider: NameId,
+        coarse: &mut Coarse<'_>,
+        emit: &mut Emit<'_, E>,
+    ) -> Result<(), E> {
         if let Some((range, mut bucket)) = self.open[level].take() {
             for cell in bucket.requests.values_mut() {
-                settle(&mut cell.latency);
-                settle(&mut cell.ttft);
+                coarse.builder.settle(&mut cell.latency);
+                coarse.builder.settle(&mut cell.ttft);
             }
             if !bucket.is_empty() {
                 emit(COARSE[level], provider, range, &bucket)?;
@@ -451,8 +459,8 @@ impl Cascade {
         self.open.iter().flatten().map(|(_, bucket)| bucket.requests.len()).sum()
     }
 
-    fn finish<E>(&mut self, provider: NameId, emit: &mut Emit<'_, E>) -> Result<(), E> {
-        (0..COARSE.len()).try_for_each(|level| self.close(level, provider, emit))
+    fn finish<E>(&mut self, provider: NameId, coarse: &mut Coarse<'_>, emit: &mut Emit<'_, E>) -> Result<(), E> {
+        (0..COARSE.len()).try_for_each(|level| self.close(level, provider, coarse, emit))
     }
 }
 

@@ -35,6 +35,9 @@ pub const BUCKET_VERSION: u8 = 1;
 /// Largest value that is written or read: many times a day's 100,000 cells by user.
 pub const BUCKET_BYTES_MAX: usize = 64 << 20;
 
+/// About what a cell of few requests takes.
+const CELL_BYTES: usize = 64;
+
 /// Where a row stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RowKey<'a> {
@@ -100,7 +103,8 @@ struct Body<'a> {
 /// # Errors
 /// A bucket that contradicts itself; `out` is as before then.
 pub fn encode_bucket(bucket: &Bucket, key: &RowKey<'_>, meta: RowMeta, out: &mut Vec<u8>) -> Result<(), Unencodable> {
-    let (mut requests, mut caches, mut rates) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut caches, mut rates) = (Vec::new(), Vec::new());
+    let mut requests = Vec::with_capacity(CELL_BYTES * bucket.requests.len());
     request::encode(&bucket.requests, &mut requests)?;
     cache::encode(&bucket.caches, &mut caches);
     rate::encode(&bucket.rates, key.start, &mut rates);
@@ -177,15 +181,19 @@ fn seal(parts: Parts<'_>, key: &RowKey<'_>, meta: RowMeta, out: &mut Vec<u8>) ->
         None => 0,
         Some(previous) => start.checked_sub(previous.millis()).filter(|&ms| ms > 0).ok_or(Unencodable::Times)?,
     };
+    let before = out.len();
+    // Two numbers and three lengths come with the parts.
+    out.reserve(parts.0.len() + parts.1.len() + parts.2.len() + 5 + 5 * 9);
+    out.push(BUCKET_VERSION);
+    out.extend([0; 4]);
     let body = Body { length_ms, back_ms, parts };
-    let body = bincode::encode_to_vec(body, bincode::config::standard()).map_err(|_| Unencodable::TooLarge)?;
-    if body.len() > BUCKET_BYTES_MAX {
+    let written = bincode::encode_into_std_write(body, out, bincode::config::standard());
+    if written.is_err() || out.len() - before - 5 > BUCKET_BYTES_MAX {
+        out.truncate(before);
         return Err(Unencodable::TooLarge);
     }
-    out.reserve(body.len() + 5);
-    out.push(BUCKET_VERSION);
-    out.extend(checksum(key, &body).to_le_bytes());
-    out.extend(body);
+    let crc = checksum(key, &out[before + 5..]);
+    out[before + 1..before + 5].copy_from_slice(&crc.to_le_bytes());
     Ok(())
 }
 

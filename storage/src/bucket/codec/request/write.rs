@@ -9,7 +9,7 @@ use crate::bucket::codec::Unencodable;
 use crate::bucket::codec::stat::{self, Kind, Share};
 use crate::bucket::{Counts, Measure, RequestCell, RequestKey, Stat};
 use crate::histogram::varint;
-use crate::histogram::{Histogram, encode_from, index_of};
+use crate::histogram::{encode_from, index_of};
 use crate::row::NameId;
 
 /// Appends all cells.
@@ -33,13 +33,19 @@ pub(in crate::bucket::codec) fn encode(
 
 /// A histogram must hold exactly the values its stat counts.
 pub(in crate::bucket::codec) fn check_histogram(stat: &Stat, counts: &[(u32, u64)]) -> Result<(), Unencodable> {
-    let increasing = counts.windows(2).all(|w| w[0].0 < w[1].0) && counts.iter().all(|&(_, n)| n > 0);
-    let total = counts.iter().try_fold(0_u64, |sum, &(_, n)| sum.checked_add(n));
+    let (mut total, mut least) = (0_u64, 0);
+    for &(index, count) in counts {
+        if index < least || count == 0 {
+            return Err(Unencodable::Histogram);
+        }
+        least = index.saturating_add(1);
+        total = total.checked_add(count).ok_or(Unencodable::Histogram)?;
+    }
     let ends = match (counts.first(), counts.last()) {
         (Some(first), Some(last)) => first.0 == index_of(stat.min) && last.0 == index_of(stat.max),
         _ => true,
     };
-    if increasing && ends && total == Some(stat.count) { Ok(()) } else { Err(Unencodable::Histogram) }
+    if ends && total == stat.count { Ok(()) } else { Err(Unencodable::Histogram) }
 }
 
 /// What one cell hands on to the next, and work space.
@@ -117,16 +123,24 @@ impl Writer {
         stat::put(stat, Kind::Time, out)?;
         if stat.count < stat::SUMMED_MIN {
             // The values say the histogram; check that they do.
-            let said = Histogram::few(stat::values(stat)?.as_slice()).counts().ok()?;
-            return (said == counts).then_some(());
+            let values = stat::values(stat)?;
+            let said = values.as_slice().iter().map(|&value| index_of(value));
+            return counts.iter().flat_map(|&(index, n)| (0..n).map(move |_| index)).eq(said).then_some(());
         }
         self.inner.clear();
         self.inner.extend_from_slice(counts);
-        take_one(&mut self.inner, 0);
-        take_one(&mut self.inner, counts.len() - 1);
-        self.inner.retain(|&(_, count)| count > 0);
+        // The least and the greatest value stand beside it. In a bucket by themselves they leave an empty one;
+        // all in one bucket are five at least.
+        let (_, last) = self.inner.last_mut()?;
+        *last -= 1;
+        if *last == 0 {
+            self.inner.pop();
+        }
+        let (_, first) = self.inner.first_mut()?;
+        *first -= 1;
+        let alone = usize::from(*first == 0);
         self.bytes.clear();
-        encode_from(index_of(stat.min), &self.inner, &mut self.bytes);
+        encode_from(index_of(stat.min), &self.inner[alone..], &mut self.bytes);
         varint::put(out, self.bytes.len() as u64);
         out.extend_from_slice(&self.bytes);
         Some(())
@@ -147,13 +161,6 @@ impl Writer {
         }
         self.shape = shape;
     }
-}
-
-/// Lowers a count that is above zero.
-fn take_one(counts: &mut Counts, at: usize) {
-    // A single bucket with one value is hit twice only when the stat has one value, which is not
-    // written as a histogram.
-    counts[at].1 -= 1;
 }
 
 fn put_tokens(cell: &RequestCell, shape: u64, out: &mut Vec<u8>) -> Option<()> {
