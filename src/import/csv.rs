@@ -11,7 +11,7 @@ use ax_storage::time::Timestamp;
 use super::error::LineError;
 use super::fields::{Fields, Parsed, Rules, Value};
 use super::key::{Key, Keys};
-use super::quick;
+use super::quick::{self, Usual};
 use super::source::Cut;
 use crate::words::{csv_unescaped, is_formula};
 
@@ -60,9 +60,8 @@ impl Columns {
     /// Adds the event of a usual row to `batch`. Whether it was one; all others are for [`Columns::parse`].
     #[inline]
     pub(crate) fn push_usual(&self, row: &[u8], now: Timestamp, batch: &mut Batch) -> bool {
-        // A backslash may begin an escape.
-        let usual = memchr::memchr(b'\\', row).is_none().then(|| quick::cells(row, &self.keys)).flatten();
-        usual.and_then(|usual| usual.push(&self.rules, now, batch)).is_some()
+        let mut usual = Usual::default();
+        quick::cells(row, &self.keys, &mut usual).is_some() && usual.push(&self.rules, now, batch).is_some()
     }
 
     /// The event of one row.
@@ -115,11 +114,10 @@ fn unguarded(cell: Cow<'_, str>) -> Cow<'_, str> {
 
 /// The end of a record: a line end outside of quotes. A quote opens only at the beginning of a cell.
 pub(crate) fn record(bytes: &[u8], _last: bool) -> Cut {
-    let line = memchr::memchr(b'\n', bytes);
-    match (line, memchr::memchr(b'"', &bytes[..line.unwrap_or(bytes.len())])) {
-        (None, None) => return Cut::Open,
-        (Some(end), None) => return Cut::At(end + 1),
-        _ => {}
+    match memchr::memchr2(b'\n', b'"', bytes) {
+        None => return Cut::Open,
+        Some(end) if bytes[end] == b'\n' => return Cut::Line(end + 1),
+        Some(_) => {}
     }
     let mut at = 0;
     while at < bytes.len() {

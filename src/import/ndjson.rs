@@ -20,7 +20,7 @@ use super::decimal::is_number;
 use super::error::{LineError, shown};
 use super::fields::{Fields, Parsed, Rules, Value};
 use super::key::{Key, Keys};
-use super::quick::Guesses;
+use super::quick::{Guesses, Usual};
 
 /// Reads lines by one set of rules.
 #[derive(Clone, Debug, Default)]
@@ -42,8 +42,8 @@ impl LineParser {
     /// Adds the event of a usual line to `batch`. Whether it was one; all others are for [`LineParser::parse`].
     #[inline]
     pub(crate) fn push_usual(&self, guesses: &mut Guesses, line: &[u8], now: Timestamp, batch: &mut Batch) -> bool {
-        let usual = guesses.read(line, &self.keys);
-        usual.and_then(|usual| usual.push(&self.rules, now, batch)).is_some()
+        let mut usual = Usual::default();
+        guesses.read(line, &self.keys, &mut usual).is_some() && usual.push(&self.rules, now, batch).is_some()
     }
 
     /// The event of one line (without its line end), at the time `now`.
@@ -197,14 +197,20 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// How many bytes come before the first quote, backslash or control character. Eight at a time: a
-/// byte of `zeros(x)` is set where one of `x` is zero, and the lowest one is never wrong
-/// (Mycroft's test); `x - 0x20` borrows where a byte is below 0x20.
+/// A one in each byte.
+pub(crate) const ONES: u64 = u64::from_ne_bytes([1; 8]);
+const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
+
+/// Marks the bytes of `x` that are zero by their top bits; the lowest one is never wrong (Mycroft's test).
+#[inline]
+pub(crate) const fn zeros(x: u64) -> u64 {
+    x.wrapping_sub(ONES) & !x & HIGH
+}
+
+/// How many bytes come before the first quote, backslash or control character. Eight at a time:
+/// `x - 0x20` borrows where a byte is below 0x20.
 #[inline]
 pub(crate) fn plain_len(bytes: &[u8]) -> Option<usize> {
-    const ONES: u64 = u64::from_ne_bytes([1; 8]);
-    const HIGH: u64 = u64::from_ne_bytes([0x80; 8]);
-    let zeros = |x: u64| x.wrapping_sub(ONES) & !x & HIGH;
     let mut len = 0;
     let mut chunks = bytes.chunks_exact(8);
     for chunk in &mut chunks {

@@ -10,6 +10,7 @@ use ax_storage::time::{DAY_MS, Timestamp};
 
 use super::fields::Rules;
 use super::key::Key;
+use super::ndjson::{ONES, zeros};
 use super::when::utc;
 
 mod digits;
@@ -22,7 +23,8 @@ pub(crate) use line::Guesses;
 /// A value as it stands in the text.
 #[derive(Clone, Copy)]
 pub(crate) enum Raw<'a> {
-    Text(&'a str),
+    /// Of any bytes: names are looked up as they are, and only new ones must be UTF-8 first.
+    Text(&'a [u8]),
     Number(Decimal),
     Flag(bool),
 }
@@ -33,12 +35,12 @@ pub(crate) struct Usual<'a> {
     /// Bits of [`Key::bit`].
     given: u32,
     ts: u64,
-    provider: &'a str,
-    model: &'a str,
-    user: &'a str,
-    error: &'a str,
-    service_tier: &'a str,
-    event_id: &'a str,
+    provider: &'a [u8],
+    model: &'a [u8],
+    user: &'a [u8],
+    error: &'a [u8],
+    service_tier: &'a [u8],
+    event_id: &'a [u8],
     latency_us: u64,
     ttft_us: u64,
     tokens: Tokens,
@@ -67,7 +69,7 @@ impl<'a> Usual<'a> {
     }
 
     #[inline]
-    fn set_text(&mut self, key: Key, text: &'a str) -> Option<()> {
+    fn set_text(&mut self, key: Key, text: &'a [u8]) -> Option<()> {
         let field = match key {
             Key::Provider => &mut self.provider,
             Key::Model => &mut self.model,
@@ -76,18 +78,18 @@ impl<'a> Usual<'a> {
             Key::ServiceTier => &mut self.service_tier,
             Key::EventId => &mut self.event_id,
             Key::Ts => {
-                self.ts = utc(text.as_bytes())?.millis();
+                self.ts = utc(text)?.millis();
                 return Some(());
             }
             Key::CostSource => {
                 self.cost_source = match text {
-                    "recorded" => CostSource::Recorded,
-                    "computed" => CostSource::Computed,
+                    b"recorded" => CostSource::Recorded,
+                    b"computed" => CostSource::Computed,
                     _ => return None,
                 };
                 return Some(());
             }
-            Key::Type => return (text == "request").then_some(()),
+            Key::Type => return (text == b"request").then_some(()),
             _ => return None,
         };
         *field = text;
@@ -117,13 +119,13 @@ impl<'a> Usual<'a> {
         self.given & key.bit() != 0
     }
 
-    /// Adds the request to `batch`; `None` = unusual, and nothing was added.
+    /// Adds the request to `batch`; `None` = unusual, and no row was added.
     #[inline]
     pub(crate) fn push(&self, rules: &Rules, now: Timestamp, batch: &mut Batch) -> Option<()> {
         let ts = Timestamp::from_millis(self.ts);
         let times = rules.oldest.unwrap_or(Timestamp::YEAR_2000).max(Timestamp::YEAR_2000)..=now.plus_ms(DAY_MS);
         let defaults = &rules.defaults;
-        let missing = |name: &str, default: &str| name.is_empty() && !default.is_empty();
+        let missing = |name: &[u8], default: &str| name.is_empty() && !default.is_empty();
         let unusual = !times.contains(&ts)
             || !self.has(Key::Ts)
             || self.provider.is_empty()
@@ -144,8 +146,8 @@ impl<'a> Usual<'a> {
         let maybe = |key: Key, value: u64| Maybe::from(self.has(key).then_some(value));
         let body = RequestRow {
             ok: if self.has(Key::Ok) { self.ok } else { self.error.is_empty() },
-            error: names.intern(self.error),
-            service_tier: names.intern(self.service_tier),
+            error: names.intern_bytes(self.error)?,
+            service_tier: names.intern_bytes(self.service_tier)?,
             latency_us: maybe(Key::Latency, self.latency_us),
             ttft_us: maybe(Key::Ttft, self.ttft_us),
             tokens: self.tokens,
@@ -154,10 +156,10 @@ impl<'a> Usual<'a> {
         };
         let row = Row {
             ts,
-            provider: names.intern(self.provider),
-            model: names.intern(self.model),
-            user: names.intern(self.user),
-            event_id: names.intern(self.event_id),
+            provider: names.intern_bytes(self.provider)?,
+            model: names.intern_bytes(self.model)?,
+            user: names.intern_bytes(self.user)?,
+            event_id: names.intern_bytes(self.event_id)?,
             body: Body::Request(body),
         };
         batch.rows.push(row);
@@ -165,47 +167,72 @@ impl<'a> Usual<'a> {
     }
 }
 
-/// The fields of a row without quotes; `None` = unusual. Empty cells are absent.
+/// Reads the fields of a row without quotes; `None` = unusual. Empty cells are absent.
 #[inline]
-pub(crate) fn cells<'a>(row: &'a [u8], columns: &[Option<Key>]) -> Option<Usual<'a>> {
-    let row = std::str::from_utf8(row).ok()?;
-    let mut usual = Usual::default();
-    let mut rest = Some(row);
-    for key in columns {
-        let text = rest?;
-        let len = memchr::memchr(b',', text.as_bytes());
-        let cell = &text[..len.unwrap_or(text.len())];
-        rest = len.map(|len| &text[len + 1..]);
-        match cell.as_bytes() {
-            [] => continue,
-            // A quoted cell, or one that is guarded from being a formula.
-            [b'"' | b'\'', ..] => return None,
-            _ => {}
+pub(crate) fn cells<'a>(row: &'a [u8], columns: &[Option<Key>], usual: &mut Usual<'a>) -> Option<()> {
+    let mut rest = row;
+    for (place, key) in columns.iter().enumerate() {
+        if place > 0 {
+            rest = rest.strip_prefix(b",")?;
         }
-        if let Some(key) = *key {
-            usual.set(key, cell_value(key, cell)?)?;
+        match (key, rest) {
+            (_, [] | [b',', ..]) => {}
+            (Some(key), _) => usual.set(*key, cell_value(*key, &mut rest)?)?,
+            (None, _) => drop(std::str::from_utf8(cell_text(&mut rest)?).ok()?),
         }
     }
-    rest.is_none().then_some(usual)
+    rest.is_empty().then_some(())
 }
 
-fn cell_value(key: Key, cell: &str) -> Option<Raw<'_>> {
-    Some(match key {
+/// Takes the cell that `rest` begins with; a comma or the end must follow.
+#[inline]
+fn cell_value<'a>(key: Key, rest: &mut &'a [u8]) -> Option<Raw<'a>> {
+    match key {
         Key::Type | Key::EventId | Key::Provider | Key::Model | Key::User | Key::CostSource | Key::ServiceTier => {
-            Raw::Text(cell)
+            cell_text(rest).map(Raw::Text)
         }
-        Key::Error => Raw::Text(cell),
-        Key::Ok => Raw::Flag(match cell {
-            "true" => true,
-            "false" => false,
-            _ => return None,
-        }),
-        Key::Ts if cell.as_bytes().get(4) == Some(&b'-') => Raw::Text(cell),
-        _ => match Decimal::first(cell.as_bytes())? {
-            (number, []) => Raw::Number(number),
-            _ => return None,
-        },
-    })
+        Key::Error => cell_text(rest).map(Raw::Text),
+        Key::Ts if rest.get(4) == Some(&b'-') => cell_text(rest).map(Raw::Text),
+        Key::Ok => {
+            let flag = rest.starts_with(b"true");
+            *rest = rest.strip_prefix(if flag { &b"true"[..] } else { b"false" })?;
+            Some(Raw::Flag(flag))
+        }
+        _ => {
+            let (number, behind) = Decimal::first(rest)?;
+            *rest = behind;
+            Some(Raw::Number(number))
+        }
+    }
+}
+
+/// Takes a cell without quotes and escapes.
+#[inline]
+fn cell_text<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    // A quoted cell, or one that is guarded from being a formula.
+    if matches!(rest, [b'"' | b'\'', ..]) {
+        return None;
+    }
+    let len = find_one_of(rest, [b',', b'\\']).unwrap_or(rest.len());
+    let (text, behind) = rest.split_at(len);
+    *rest = behind;
+    (behind.first() != Some(&b'\\')).then_some(text)
+}
+
+/// Where the first of two bytes is.
+#[inline]
+fn find_one_of(bytes: &[u8], [one, other]: [u8; 2]) -> Option<usize> {
+    let mut len = 0;
+    let mut chunks = bytes.chunks_exact(8);
+    for chunk in &mut chunks {
+        let x = u64::from_le_bytes(chunk.try_into().ok()?);
+        let found = zeros(x ^ (ONES * u64::from(one))) | zeros(x ^ (ONES * u64::from(other)));
+        if found != 0 {
+            return Some(len + found.trailing_zeros() as usize / 8);
+        }
+        len += 8;
+    }
+    chunks.remainder().iter().position(|b| *b == one || *b == other).map(|at| len + at)
 }
 
 #[cfg(test)]

@@ -25,7 +25,9 @@ pub(crate) type Split = fn(bytes: &[u8], last: bool) -> Cut;
 /// Where a record ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// After so many bytes, line end included.
+    /// After so many bytes, of which the last is the only line end.
+    Line(usize),
+    /// After so many bytes, line ends included.
     At(usize),
     /// Not within these bytes.
     Open,
@@ -59,8 +61,6 @@ pub(crate) struct Source {
     split: Split,
     /// Longest record.
     bytes_max: usize,
-    /// Whether a record is a line.
-    plain: bool,
     window: Vec<u8>,
     /// Start of the bytes not handed out yet, in the window.
     at: usize,
@@ -82,7 +82,6 @@ impl Source {
             inner,
             split: line,
             bytes_max: LINE_BYTES_MAX,
-            plain: true,
             window: Vec::new(),
             at: 0,
             hashed: 0,
@@ -108,7 +107,7 @@ impl Source {
 
     /// Cuts records by `split` instead of line ends from here on.
     pub(crate) fn split_by(&mut self, split: Split) {
-        (self.split, self.plain) = (split, false);
+        self.split = split;
     }
 
     /// Takes records of so many bytes instead of [`LINE_BYTES_MAX`].
@@ -152,8 +151,10 @@ impl Source {
     pub(crate) fn next_record(&mut self) -> io::Result<Option<Record>> {
         loop {
             let rest = &self.window[self.at..];
-            if let Cut::At(len) = (self.split)(rest, self.ended) {
-                return Ok(Some(self.take(len, false)));
+            match (self.split)(rest, self.ended) {
+                Cut::Line(len) => return Ok(Some(self.take_lines(len, 1, false))),
+                Cut::At(len) => return Ok(Some(self.take(len, false))),
+                Cut::Open => {}
             }
             if rest.len() > self.bytes_max + 2 {
                 return match memchr::memchr(b'\n', rest) {
@@ -207,13 +208,18 @@ impl Source {
         self.at.checked_sub(1).map_or(self.last, |at| self.window[at]) != b'\n' && self.position() > 0
     }
 
-    #[inline]
     fn take(&mut self, len: usize, unterminated: bool) -> Record {
+        let lines = line_ends(&self.window[self.at..self.at + len]);
+        self.take_lines(len, lines, unterminated)
+    }
+
+    #[inline]
+    fn take_lines(&mut self, len: usize, lines: u64, unterminated: bool) -> Record {
         let (start, end) = (self.at, self.at + len);
         let fault = (len > self.bytes_max + 2).then_some(Fault::TooLong);
         let record = Record { start, end, line: self.lines + 1, fault, unterminated };
         self.at = end;
-        self.lines += if self.plain { u64::from(!unterminated) } else { line_ends(&self.window[start..end]) };
+        self.lines += lines;
         record
     }
 
@@ -267,7 +273,7 @@ fn line_ends(bytes: &[u8]) -> u64 {
 
 /// The end of a line.
 pub(crate) fn line(bytes: &[u8], _last: bool) -> Cut {
-    memchr::memchr(b'\n', bytes).map_or(Cut::Open, |at| Cut::At(at + 1))
+    memchr::memchr(b'\n', bytes).map_or(Cut::Open, |at| Cut::Line(at + 1))
 }
 
 /// The end of a document that is the whole input.

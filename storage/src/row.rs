@@ -68,6 +68,15 @@ impl Names {
         self.find(name).unwrap_or_else(|| self.add(name))
     }
 
+    /// The id of a name that may be none: one that is new and not UTF-8 is not added.
+    #[inline]
+    pub fn intern_bytes(&mut self, name: &[u8]) -> Option<NameId> {
+        if name.is_empty() {
+            return Some(0);
+        }
+        self.find_bytes(name).or_else(|| Some(self.add(std::str::from_utf8(name).ok()?)))
+    }
+
     #[cold]
     fn add(&mut self, name: &str) -> NameId {
         let id = NameId::try_from(self.ends.len()).expect("fewer than 2^32 names in a batch");
@@ -79,7 +88,8 @@ impl Names {
             }
             None => {
                 let Self { text, ends, long, hasher, .. } = self;
-                long.insert_unique(hasher.hash_one(name), id, |id| hasher.hash_one(name_of(text, ends, *id)));
+                let hash = |name: &str| hasher.hash_one(name.as_bytes());
+                long.insert_unique(hash(name), id, |id| hash(name_of(text, ends, *id)));
             }
         }
         id
@@ -88,12 +98,15 @@ impl Names {
     /// The id of `name` if it is there.
     #[inline]
     pub fn find(&self, name: &str) -> Option<NameId> {
-        if name.is_empty() {
-            return Some(0);
-        }
-        match short(name.as_bytes()) {
+        if name.is_empty() { Some(0) } else { self.find_bytes(name.as_bytes()) }
+    }
+
+    /// The same of a name that is not empty.
+    #[inline]
+    fn find_bytes(&self, name: &[u8]) -> Option<NameId> {
+        match short(name) {
             Some(short) => self.short.get(&short).copied(),
-            None => self.long.find(self.hasher.hash_one(name), |id| self.get(*id) == name).copied(),
+            None => self.long.find(self.hasher.hash_one(name), |id| self.get(*id).as_bytes() == name).copied(),
         }
     }
 

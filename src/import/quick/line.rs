@@ -50,10 +50,9 @@ fn padded(bytes: &[u8]) -> u128 {
 }
 
 impl Guesses {
-    /// The fields of a line; `None` = unusual.
+    /// Reads the fields of a line; `None` = unusual.
     #[inline]
-    pub(crate) fn read<'a>(&mut self, line: &'a [u8], keys: &Keys) -> Option<Usual<'a>> {
-        let mut usual = Usual::default();
+    pub(crate) fn read<'a>(&mut self, line: &'a [u8], keys: &Keys, usual: &mut Usual<'a>) -> Option<()> {
         let mut rest = line.strip_prefix(b"{")?;
         for place in 0..MEMBERS_MAX {
             rest = rest.strip_prefix(b"\"")?;
@@ -67,7 +66,7 @@ impl Guesses {
             let value = value(&mut rest)?;
             usual.set(key, value)?;
             rest = match rest {
-                [b'}'] => return Some(usual),
+                [b'}'] => return Some(()),
                 [b',', b' ', rest @ ..] | [b',', rest @ ..] => rest,
                 _ => return None,
             };
@@ -99,7 +98,7 @@ fn value<'a>(rest: &mut &'a [u8]) -> Option<Raw<'a>> {
         [b'"', text @ ..] => {
             let (text, behind) = text.split_at(plain_len(text)?);
             *rest = behind.strip_prefix(b"\"")?;
-            Some(Raw::Text(std::str::from_utf8(text).ok()?))
+            Some(Raw::Text(text))
         }
         [b'0'..=b'9', ..] => {
             let (number, behind) = Decimal::first(rest)?;
