@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use ax_storage::event::CostSource;
+use ax_storage::memory;
 use ax_storage::row::{Batch, Body};
 use ax_storage::time::Timestamp;
 
@@ -34,6 +35,8 @@ use start::Start;
 const CHUNK_ROWS_MAX: usize = 200_000;
 /// Events in the first chunk of an input, so that the store has work soon; each one after it is twice as large.
 const CHUNK_ROWS_FIRST: usize = 25_000;
+/// Events for which no room is made before they come.
+const FEW_ROWS: usize = 4096;
 /// Bytes of input in a chunk: long names can't make it large.
 const CHUNK_BYTES_MAX: u64 = 48 << 20;
 
@@ -376,6 +379,9 @@ impl Work<'_> {
                 return Ok(());
             }
             self.record(source.bytes(&record), &record);
+            if self.chunk.batch.rows.len() == FEW_ROWS {
+                memory::grow(&mut self.chunk.batch.rows, rows_max);
+            }
             let full = self.chunk.batch.rows.len() >= rows_max || source.position() - from >= CHUNK_BYTES_MAX;
             if full {
                 rows_max = (2 * rows_max).min(CHUNK_ROWS_MAX);

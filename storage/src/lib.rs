@@ -13,6 +13,7 @@ pub mod histogram;
 pub mod identity;
 pub mod import;
 pub mod journal;
+pub mod memory;
 pub mod paths;
 pub mod query;
 pub mod raw;
