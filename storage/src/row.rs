@@ -47,11 +47,13 @@ const SHORT_BYTES_MAX: usize = 15;
 #[inline]
 fn short(name: &[u8]) -> Option<u128> {
     let len = name.len();
-    let low = |bytes: &[u8]| bytes.first_chunk().map(|b| u128::from(u64::from_le_bytes(*b)));
+    let eight = |bytes: &[u8]| bytes.first_chunk().map(|b| u128::from(u64::from_le_bytes(*b)));
+    let four = |bytes: &[u8]| bytes.first_chunk().map(|b| u64::from(u32::from_le_bytes(*b)));
+    // Two overlapping halves.
     let bytes = match len {
-        // Two overlapping halves.
-        8..=SHORT_BYTES_MAX => low(name)? | low(&name[len - 8..])? << (8 * (len - 8)),
-        0..8 => name.iter().rev().fold(0, |n, b| n << 8 | u128::from(*b)),
+        8..=SHORT_BYTES_MAX => eight(name)? | eight(&name[len - 8..])? << (8 * (len - 8)),
+        4..8 => (four(name)? | four(&name[len - 4..])? << (8 * (len - 4))).into(),
+        0..4 => name.iter().rev().fold(0, |n, b| n << 8 | u128::from(*b)),
         _ => return None,
     };
     Some(bytes | (len as u128) << 120)

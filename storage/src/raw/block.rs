@@ -12,7 +12,7 @@
 use crate::event::CostSource;
 use crate::raw::column::{self, Shape};
 use crate::raw::footer::{BlockInfo, Bounds, ColumnInfo};
-use crate::raw::price::{Finder, Key, Priced, classes};
+use crate::raw::price::{CLASSES, Finder, Key, Priced, classes};
 use crate::raw::schema::{COLUMNS, Column, Kind, OK};
 use crate::raw::wire::put_varint;
 use crate::time::Timestamp;
@@ -38,6 +38,17 @@ impl Values {
 
     pub(super) fn push(&mut self, column: Column, value: u64) {
         self.columns[column as usize].push(value);
+    }
+
+    /// Appends a value of each row.
+    #[inline]
+    pub(super) fn extend<R: Copy, S: Copy>(&mut self, column: Column, rows: &[(R, S)], of: impl Fn(R, S) -> u64) {
+        self.columns[column as usize].extend(rows.iter().map(|&(row, body)| of(row, body)));
+    }
+
+    pub(super) fn push_event_id(&mut self, id: &str) {
+        self.push(Column::EventId, id.len() as u64);
+        self.event_ids.extend(id.as_bytes());
     }
 
     fn of(&self, column: Column) -> &[u64] {
@@ -95,17 +106,20 @@ fn put_cost(values: &Values, finder: &mut Finder, out: &mut Vec<u8>) -> Bounds {
 
 /// Appends prices and what they miss by, if there are prices that help.
 fn put_predicted(values: &Values, finder: &mut Finder, out: &mut Vec<u8>) -> bool {
-    let costs = values.of(Column::Cost);
-    let rows = priced(values);
-    let Some(table) = finder.find(&rows) else { return false };
-    let predicted = |row: &Option<Priced>| row.as_ref().map_or(0, |row| table.predict(row.key, &row.tokens));
-    let missed: Vec<u64> = rows.iter().zip(costs).map(|(r, cost)| zigzag(cost.wrapping_sub(predicted(r)))).collect();
+    let rows = PricedRows::of(values);
+    let Some(table) = finder.find((0..rows.len).map(|i| rows.key(i)), |i| rows.row(i)) else { return false };
+    let missed = (0..rows.len).map(|i| {
+        let row = rows.row(i);
+        row.cost.wrapping_sub(rows.key(i).map_or(0, |key| table.predict(key, &row.tokens)))
+    });
     let start = out.len();
     out.push(COST_PREDICTED);
     table.encode(out);
-    if missed.iter().all(|m| *m == 0) {
+    // Mostly nothing is, and a list of nothing need not be made.
+    if missed.clone().all(|m| m == 0) {
         return true;
     }
+    let missed: Vec<u64> = missed.map(zigzag).collect();
     // Nothing after the prices means that nothing is missed: the same miss everywhere needs a chunk.
     let before = out.len();
     column::encode(&missed, Shape::Loose, out);
@@ -116,30 +130,51 @@ fn put_predicted(values: &Values, finder: &mut Finder, out: &mut Vec<u8>) -> boo
     stored
 }
 
-/// What the price of each row hangs on.
-fn priced(values: &Values) -> Vec<Option<Priced>> {
-    const COLUMNS: [Column; 11] = [
-        Column::CostSource,
-        Column::Series,
-        Column::Status,
-        Column::ServiceTier,
-        Column::InputTokens,
-        Column::CachedTokens,
-        Column::CacheWriteTokens,
-        Column::CacheWrite1hTokens,
-        Column::OutputTokens,
-        Column::ReasoningTokens,
-        Column::Cost,
-    ];
-    let rows = values.of(Column::Cost).len();
-    // All of one length, as is seen from here.
-    let columns = COLUMNS.map(|column| &values.of(column)[..rows]);
-    let row = |i: usize| {
-        let [source, series, status, tier, input, cached, write, hour, output, reasoning, cost] = columns.map(|c| c[i]);
-        let tokens = classes([input, cached, write, hour, output, reasoning]);
-        (source != CostSource::Unpriced as u64).then(|| Priced { key: key(series, status, tier), tokens, cost })
-    };
-    (0..rows).map(row).collect()
+/// The columns that prices follow from, all of one length.
+struct PricedRows<'v> {
+    len: usize,
+    source: &'v [u64],
+    series: &'v [u64],
+    status: &'v [u64],
+    tier: &'v [u64],
+    tokens: [&'v [u64]; CLASSES],
+    cost: &'v [u64],
+}
+
+impl<'v> PricedRows<'v> {
+    fn of(values: &'v Values) -> Self {
+        const TOKENS: [Column; CLASSES] = [
+            Column::InputTokens,
+            Column::CachedTokens,
+            Column::CacheWriteTokens,
+            Column::CacheWrite1hTokens,
+            Column::OutputTokens,
+            Column::ReasoningTokens,
+        ];
+        let len = values.of(Column::Cost).len();
+        let of = |column: Column| &values.of(column)[..len];
+        Self {
+            len,
+            source: of(Column::CostSource),
+            series: of(Column::Series),
+            status: of(Column::Status),
+            tier: of(Column::ServiceTier),
+            tokens: TOKENS.map(of),
+            cost: of(Column::Cost),
+        }
+    }
+
+    /// `None` for a row without a price.
+    #[inline]
+    fn key(&self, i: usize) -> Option<Key> {
+        let priced = self.source[i] != CostSource::Unpriced as u64;
+        priced.then(|| key(self.series[i], self.status[i], self.tier[i]))
+    }
+
+    #[inline]
+    fn row(&self, i: usize) -> Priced {
+        Priced { tokens: classes(self.tokens.map(|tokens| tokens[i])), cost: self.cost[i] }
+    }
 }
 
 /// What a row's price hangs on. Ids are below 2^32: the bounds in the footer are checked.

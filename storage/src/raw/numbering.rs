@@ -8,8 +8,8 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use crate::raw::block::Values;
-use crate::raw::schema::{Column, FAILED, OK};
-use crate::row::{Body, NameId, Names, Row};
+use crate::raw::schema::{ABSENT, Column, FAILED, OK};
+use crate::row::{Body, Maybe, NameId, Names, RequestRow, Row};
 
 /// The numbers, by the ids of a batch.
 pub(super) struct Numbering {
@@ -169,41 +169,58 @@ impl Numbering {
 
     /// Appends a row to the columns of its kind.
     pub(super) fn push(&self, row: &Row, event_id: &str, values: &mut Values) {
-        let name = |id: NameId| u64::from(self.to_segment[id as usize]);
-        values.push(Column::Ts, row.ts.millis());
-        values.push(Column::Series, self.rank[self.pairs.get((row.provider, row.model)) as usize].into());
-        values.push(Column::User, name(row.user));
-        values.push(Column::EventId, event_id.len() as u64);
-        values.event_ids.extend(event_id.as_bytes());
+        values.push_event_id(event_id);
         match &row.body {
-            Body::Request(r) => {
-                values.push(Column::Status, if r.ok { OK } else { FAILED + name(r.error) });
-                values.push(Column::Latency, r.latency_us.get().unwrap_or(u64::MAX));
-                values.push(Column::Ttft, r.ttft_us.get().unwrap_or(u64::MAX));
-                values.push(Column::InputTokens, r.tokens.input);
-                values.push(Column::CachedTokens, r.tokens.cached);
-                values.push(Column::CacheWriteTokens, r.tokens.cache_write);
-                values.push(Column::CacheWrite1hTokens, r.tokens.cache_write_1h);
-                values.push(Column::OutputTokens, r.tokens.output);
-                values.push(Column::ReasoningTokens, r.tokens.reasoning);
-                values.push(Column::CostSource, r.cost_source as u64);
-                values.push(Column::ServiceTier, name(r.service_tier));
-                values.push(Column::Cost, r.cost_nanos);
-            }
+            Body::Request(r) => return self.push_requests(&[(row, r)], values),
             Body::Cache(c) => {
                 values.push(Column::Status, if c.hit { OK } else { FAILED });
-                values.push(Column::Key, name(c.key));
-                values.push(Column::SavedCost, c.saved_cost_nanos.get().unwrap_or(u64::MAX));
-                values.push(Column::SavedTokens, c.saved_tokens.get().unwrap_or(u64::MAX));
-                values.push(Column::Ttl, c.ttl_s.get().unwrap_or(u64::MAX));
+                values.push(Column::Key, self.name(c.key));
+                values.push(Column::SavedCost, number(c.saved_cost_nanos));
+                values.push(Column::SavedTokens, number(c.saved_tokens));
+                values.push(Column::Ttl, number(c.ttl_s));
             }
             Body::Rate(l) => {
                 values.push(Column::Status, if l.allowed { OK } else { FAILED });
-                values.push(Column::Key, name(l.key));
-                values.push(Column::LimitType, name(l.limit_type));
-                values.push(Column::Remaining, l.remaining.get().unwrap_or(u64::MAX));
-                values.push(Column::Limit, l.limit.get().unwrap_or(u64::MAX));
+                values.push(Column::Key, self.name(l.key));
+                values.push(Column::LimitType, self.name(l.limit_type));
+                values.push(Column::Remaining, number(l.remaining));
+                values.push(Column::Limit, number(l.limit));
             }
         }
+        values.push(Column::Ts, row.ts.millis());
+        values.push(Column::Series, self.series_of(row));
+        values.push(Column::User, self.name(row.user));
     }
+
+    /// Appends requests to their columns, but for the ids of events. Column by column: as many rows as stay at hand.
+    pub(super) fn push_requests(&self, rows: &[(&Row, &RequestRow)], values: &mut Values) {
+        let failed = |r: &RequestRow| FAILED + self.name(r.error);
+        values.extend(Column::Ts, rows, |row, _| row.ts.millis());
+        values.extend(Column::Series, rows, |row, _| self.series_of(row));
+        values.extend(Column::User, rows, |row, _| self.name(row.user));
+        values.extend(Column::Status, rows, |_, r| if r.ok { OK } else { failed(r) });
+        values.extend(Column::Latency, rows, |_, r| number(r.latency_us));
+        values.extend(Column::Ttft, rows, |_, r| number(r.ttft_us));
+        values.extend(Column::InputTokens, rows, |_, r| r.tokens.input);
+        values.extend(Column::CachedTokens, rows, |_, r| r.tokens.cached);
+        values.extend(Column::CacheWriteTokens, rows, |_, r| r.tokens.cache_write);
+        values.extend(Column::CacheWrite1hTokens, rows, |_, r| r.tokens.cache_write_1h);
+        values.extend(Column::OutputTokens, rows, |_, r| r.tokens.output);
+        values.extend(Column::ReasoningTokens, rows, |_, r| r.tokens.reasoning);
+        values.extend(Column::CostSource, rows, |_, r| r.cost_source as u64);
+        values.extend(Column::ServiceTier, rows, |_, r| self.name(r.service_tier));
+        values.extend(Column::Cost, rows, |_, r| r.cost_nanos);
+    }
+
+    fn name(&self, id: NameId) -> u64 {
+        self.to_segment[id as usize].into()
+    }
+
+    fn series_of(&self, row: &Row) -> u64 {
+        self.rank[self.pairs.get((row.provider, row.model)) as usize].into()
+    }
+}
+
+fn number(value: Maybe) -> u64 {
+    value.get().unwrap_or(ABSENT)
 }

@@ -204,8 +204,8 @@ pub(super) struct Finder {
 }
 
 /// A row that has a price.
+#[derive(Clone, Copy)]
 pub(super) struct Priced {
-    pub(super) key: Key,
     pub(super) tokens: [u64; CLASSES],
     pub(super) cost: u64,
 }
@@ -242,13 +242,17 @@ impl Samples {
 }
 
 impl Finder {
-    /// Prices for these rows, and what they miss by. `None` when they help less than half the rows.
-    /// `rows` gives row `i`, or `None` for one without a price.
-    pub(super) fn find(&mut self, rows: &[Option<Priced>]) -> Option<Table> {
+    /// Prices for these rows; `None` when they help less than half of them. `keys` gives the key of each, or `None`
+    /// for one without a price, and `row` the row at a place.
+    pub(super) fn find(
+        &mut self,
+        keys: impl Iterator<Item = Option<Key>>,
+        row: impl Fn(usize) -> Priced,
+    ) -> Option<Table> {
         let mut samples = Samples::default();
-        for (i, row) in rows.iter().enumerate() {
-            let Some(row) = row else { continue };
-            let sample = samples.of(row.key);
+        for (i, key) in keys.enumerate() {
+            let Some(key) = key else { continue };
+            let sample = samples.of(key);
             sample.seen += 1;
             // The first rows, then ever sparser ones in their place: all of the block has a say.
             if sample.rows.len() < SAMPLE_ROWS {
@@ -263,7 +267,7 @@ impl Finder {
         let mut priced = 0;
         for (key, sample) in samples.list {
             priced += sample.seen;
-            let rows: Vec<&Priced> = sample.rows.iter().filter_map(|&i| rows[i as usize].as_ref()).collect();
+            let rows: Vec<Priced> = sample.rows.iter().map(|&i| row(i as usize)).collect();
             let Some(prices) = self.prices(key, &rows) else { continue };
             helped += sample.seen;
             // Without an entry the prediction is 0 as well.
@@ -282,7 +286,7 @@ impl Finder {
     }
 
     /// Prices of one key in 1e-12 dollars a token.
-    fn prices(&mut self, key: Key, sample: &[&Priced]) -> Option<Prices> {
+    fn prices(&mut self, key: Key, sample: &[Priced]) -> Option<Prices> {
         let good = |prices: &Prices| agrees(prices, sample);
         if let Some(prices) = self.known.get(&key).filter(|p| good(p)) {
             return Some(*prices);
@@ -298,13 +302,13 @@ impl Finder {
     }
 }
 
-fn agrees(prices: &Prices, sample: &[&Priced]) -> bool {
+fn agrees(prices: &Prices, sample: &[Priced]) -> bool {
     let right = sample.iter().filter(|row| predict(&row.tokens, prices, FINE) == row.cost).count();
     right * 100 >= sample.len() * AGREE_PERCENT
 }
 
 /// Round prices near the least-squares solution, the roundest first.
-fn round_prices(sample: &[&Priced]) -> impl Iterator<Item = Prices> {
+fn round_prices(sample: &[Priced]) -> impl Iterator<Item = Prices> {
     const UNITS: [f64; 8] = [500.0, 250.0, 100.0, 50.0, 25.0, 10.0, 5.0, 1.0];
     let near = least_squares(sample);
     UNITS.into_iter().map(move |unit| near.map(|p| ((p / unit).round() * unit).max(0.0) as u64))
@@ -312,7 +316,7 @@ fn round_prices(sample: &[&Priced]) -> impl Iterator<Item = Prices> {
 
 /// Prices in 1e-12 dollars that come nearest to all rows; 0 for classes that do not occur or
 /// cannot be told apart.
-fn least_squares(sample: &[&Priced]) -> [f64; CLASSES] {
+fn least_squares(sample: &[Priced]) -> [f64; CLASSES] {
     let mut normal = [[0.0; CLASSES + 1]; CLASSES];
     for row in sample {
         let tokens = row.tokens.map(|t| t as f64);
@@ -341,7 +345,7 @@ type Equation = [i128; CLASSES + 1];
 
 /// Solves for the prices of the classes that occur, from independent rows beginning with number
 /// `start`. `None` when the solution is not whole or is negative, or the numbers grow too large.
-fn solve(sample: &[&Priced], start: usize) -> Option<Prices> {
+fn solve(sample: &[Priced], start: usize) -> Option<Prices> {
     let used: Vec<usize> = (0..CLASSES).filter(|&c| sample.iter().any(|row| row.tokens[c] > 0)).collect();
     let mut echelon: Vec<(usize, Equation)> = Vec::new();
     for i in 0..sample.len() {
@@ -405,7 +409,7 @@ fn gcd(mut a: u128, mut b: u128) -> u128 {
 mod tests {
     use super::*;
 
-    fn rows(count: u64, cost: impl Fn(u64, &[u64; CLASSES]) -> u64) -> Vec<Option<Priced>> {
+    fn rows(count: u64, cost: impl Fn(u64, &[u64; CLASSES]) -> u64) -> Vec<Priced> {
         let mut state = 7u64;
         let mut next = |below: u64| {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -416,15 +420,16 @@ mod tests {
                 let (cached, reasoning) = (next(500), next(300));
                 let tokens = classes([1000 + next(4000), cached, 0, 0, 300 + next(900), reasoning]);
                 let cost = cost(i, &tokens);
-                Some(Priced { key: Key::default(), tokens, cost })
+                Priced { tokens, cost }
             })
             .collect()
     }
 
-    fn misses(rows: &[Option<Priced>]) -> Option<usize> {
-        let table = Finder::default().find(rows)?;
-        let wrong = |row: &&Priced| table.predict(row.key, &row.tokens) != row.cost;
-        Some(rows.iter().flatten().filter(wrong).count())
+    fn misses(rows: &[Priced]) -> Option<usize> {
+        let keys = rows.iter().map(|_| Some(Key::default()));
+        let table = Finder::default().find(keys, |i| rows[i])?;
+        let wrong = |row: &&Priced| table.predict(Key::default(), &row.tokens) != row.cost;
+        Some(rows.iter().filter(wrong).count())
     }
 
     #[test]

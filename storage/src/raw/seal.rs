@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::paths::Paths;
 use crate::raw::block::Values;
 use crate::raw::footer::{BLOCK_ROWS_MAX, SegmentMeta, Sources};
-use crate::raw::numbering::Census;
+use crate::raw::numbering::{Census, Numbering};
 use crate::raw::scan::GROUP_ROWS;
 use crate::raw::schema::Kind;
 use crate::raw::segment::SegmentError;
@@ -105,13 +105,30 @@ pub fn seal(
     for (kind, rows) in Kind::ALL.into_iter().zip(&survey.of_kind) {
         for part in rows.chunks(block_rows(rows.len())) {
             values.clear();
-            for row in part.iter().map(|&i| &batch.rows[i as usize]) {
-                numbering.push(row, batch.names.get(row.event_id), &mut values);
-            }
+            push_all(batch, part, &numbering, &mut values);
             writer.block(kind, &values)?;
         }
     }
     writer.finish(sources, &numbering.names(&batch.names), numbering.series())
+}
+
+/// Appends the rows with these indices, which are of one kind.
+fn push_all(batch: &Batch, indices: &[u32], numbering: &Numbering, values: &mut Values) {
+    let mut requests = Vec::with_capacity(GROUP_ROWS);
+    for part in indices.chunks(GROUP_ROWS) {
+        requests.clear();
+        for row in part.iter().map(|&i| &batch.rows[i as usize]) {
+            let event_id = batch.names.get(row.event_id);
+            match &row.body {
+                Body::Request(request) => {
+                    values.push_event_id(event_id);
+                    requests.push((row, request));
+                }
+                Body::Cache(_) | Body::Rate(_) => numbering.push(row, event_id, values),
+            }
+        }
+        numbering.push_requests(&requests, values);
+    }
 }
 
 /// What one look at all rows tells: they are many, so each look takes its time.
