@@ -9,11 +9,11 @@ mod start;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 
 use ax_storage::event::CostSource;
 use ax_storage::memory;
-use ax_storage::row::{Batch, Body};
+use ax_storage::row::{Batch, Body, Row};
 use ax_storage::time::Timestamp;
 
 use super::error::{ImportError, LineError, shown};
@@ -213,9 +213,10 @@ fn run(
     let (head, bytes_read, bytes_total) = (reading.head, Arc::clone(&reading.bytes_read), reading.bytes_total);
     let name = reading.name.clone();
     let (to_store, chunks) = sync_channel(1);
+    let (give_back, spare) = channel();
     let ended = std::thread::scope(|scope| {
-        let reader = scope.spawn(move || read(reading, input, options, now, &to_store));
-        let mut taker = Taker { sink, head, input, took: false, pending: None, options };
+        let reader = scope.spawn(move || read(reading, input, options, now, &to_store, spare));
+        let mut taker = Taker { sink, head, input, took: false, pending: None, options, give_back };
         let taken = taker.take_all(chunks, report, unknown, &mut |imported| {
             let bytes = bytes_read.load(Ordering::Relaxed);
             progress(Progress { input, bytes, bytes_total, imported });
@@ -237,6 +238,8 @@ struct Taker<'a> {
     /// How far the input was read without anything to take behind what the store knows.
     pending: Option<Consumed>,
     options: &'a Options<'a>,
+    /// Takes the memory of rows that are in the store: the system would clear as much anew for each chunk.
+    give_back: Sender<Vec<Row>>,
 }
 
 impl Taker<'_> {
@@ -291,6 +294,9 @@ impl Taker<'_> {
         one.duplicates += duplicates;
         one.refused_count += chunk.refused.count();
         report.refused.append(chunk.refused);
+        chunk.batch.rows.clear();
+        // A reader that has ended needs none.
+        let _ = self.give_back.send(chunk.batch.rows);
         Ok(())
     }
 }
@@ -318,6 +324,7 @@ fn read(
     options: &Options<'_>,
     now: Timestamp,
     to_store: &SyncSender<Chunk>,
+    spare: Receiver<Vec<Row>>,
 ) -> io::Result<()> {
     let Reading { mut source, parser, found, .. } = reading;
     let mut work = Work {
@@ -328,6 +335,7 @@ fn read(
         options,
         now,
         chunk: Chunk::default(),
+        spare,
     };
     let result = work.records(&mut source, found.within_line, to_store);
     if result.is_err() {
@@ -347,6 +355,8 @@ struct Work<'a> {
     options: &'a Options<'a>,
     now: Timestamp,
     chunk: Chunk,
+    /// Memory of rows to use again.
+    spare: Receiver<Vec<Row>>,
 }
 
 impl Work<'_> {
@@ -479,6 +489,7 @@ impl Work<'_> {
     /// Hands the chunk over. Whether anyone took it.
     fn send(&mut self, consumed: Consumed, to_store: &SyncSender<Chunk>) -> bool {
         let mut chunk = std::mem::take(&mut self.chunk);
+        self.chunk.batch.rows = self.spare.try_recv().unwrap_or_default();
         self.pricing.forget();
         chunk.consumed = Some(consumed);
         if let Parser::Csv(columns) = &self.parser {

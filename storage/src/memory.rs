@@ -6,8 +6,10 @@
 /// Makes room for `capacity` values in all, in large pages as far as the system has some to give. What is not
 /// used takes no memory.
 pub fn grow<T>(values: &mut Vec<T>, capacity: usize) {
-    values.reserve_exact(capacity.saturating_sub(values.len()));
-    lie_in_large_pages(values);
+    if values.capacity() < capacity {
+        values.reserve_exact(capacity - values.len());
+        lie_in_large_pages(values);
+    }
 }
 
 #[cfg(target_os = "linux")]
