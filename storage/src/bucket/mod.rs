@@ -200,27 +200,18 @@ pub fn merge_counts(into: &mut Counts, from: &[(u32, u64)]) {
         return;
     }
     let mut out = Counts::with_capacity(into.len() + from.len());
-    let (mut a, mut b) = (into.iter().peekable(), from.iter().peekable());
-    loop {
-        match (a.peek(), b.peek()) {
-            (Some(&&(i, n)), Some(&&(j, m))) => {
-                out.push(match i.cmp(&j) {
-                    std::cmp::Ordering::Less => (i, n),
-                    std::cmp::Ordering::Greater => (j, m),
-                    std::cmp::Ordering::Equal => (i, n + m),
-                });
-                if i <= j {
-                    a.next();
-                }
-                if j <= i {
-                    b.next();
-                }
-            }
-            (Some(_), None) => out.extend(a.by_ref().copied()),
-            (None, Some(_)) => out.extend(b.by_ref().copied()),
-            (None, None) => break,
-        }
+    let (mut a, mut b) = (into.as_slice(), from);
+    while let (Some(&(i, n)), Some(&(j, m))) = (a.first(), b.first()) {
+        out.push(match i.cmp(&j) {
+            std::cmp::Ordering::Less => (i, n),
+            std::cmp::Ordering::Greater => (j, m),
+            std::cmp::Ordering::Equal => (i, n + m),
+        });
+        a = &a[usize::from(i <= j)..];
+        b = &b[usize::from(j <= i)..];
     }
+    out.extend_from_slice(a);
+    out.extend_from_slice(b);
     *into = out;
 }
 
