@@ -444,7 +444,7 @@ fn an_empty_answer_says_why() {
     AX MONITOR   last 1m · Sun 16 Nov 19:15 UTC
 
        PROVIDER        REQ  p50  p95  p99  ERRORS   COST  TODAY  TREND
-    ○  claude    idle    0    –    –    –       –  $0.00  $0.00
+    ○  claude    idle    0    –    –    –       –  $0.00      –
 
     DATA      0 events in range · newest 8 min ago · 0 dropped
 
