@@ -69,7 +69,8 @@ const ENGINE: &[(&str, &[&str])] = &[
 ];
 
 /// Plain data and thin wrappers: everybody may use them, they use only each other.
-const ENGINE_BASE: &[&str] = &["clock", "divisor", "event", "fs", "memory", "paths", "row", "threads", "time"];
+const ENGINE_BASE: &[&str] =
+    &["clock", "divisor", "event", "fs", "memory", "numbers", "paths", "row", "threads", "time"];
 
 #[test]
 fn every_file_says_what_it_is_for() {

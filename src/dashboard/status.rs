@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use ax_storage::bucket::Measure;
 use ax_storage::query::plan::{Kinds, Label, Plan, Quantiles};
-use ax_storage::query::series::{Aggregate, Counters, Series};
+use ax_storage::query::series::{Aggregate, Series};
 use ax_storage::time::{DAY_MS, TimeRange, Timestamp, Zone};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -260,8 +260,7 @@ fn stat(aggregate: &Aggregate, place: usize) -> Option<&ax_storage::bucket::Stat
 
 /// What calls cost; `None` where there are some and none has a price.
 fn spent(aggregate: &Aggregate, place: usize) -> Option<Money> {
-    let Counters { requests, unpriced, .. } = aggregate.counts;
-    (requests == 0 || unpriced < requests).then(|| stat(aggregate, place).map_or(0, |s| s.sum).into())
+    (!aggregate.counts.are_unpriced()).then(|| stat(aggregate, place).map_or(0, |s| s.sum).into())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "microseconds are far below 2^53")]

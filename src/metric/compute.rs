@@ -144,9 +144,9 @@ impl Numbers<'_> {
         self.aggregate.quantiles.get(place).copied().flatten()
     }
 
-    /// Whether there were calls and what they cost is not known of any: that is no data, and not $0.
-    fn is_unpriced(&self, measure: Measure, stat: &Stat) -> bool {
-        measure == Measure::Cost && stat.count == 0 && self.aggregate.counts.unpriced > 0
+    /// Whether this is what calls cost of which none has a price: that is no data.
+    fn is_unpriced(&self, measure: Measure) -> bool {
+        measure == Measure::Cost && self.aggregate.counts.are_unpriced()
     }
 
     fn counted(&self, what: Counter) -> u64 {
@@ -186,7 +186,7 @@ pub fn value(metric: Metric, aggregation: Aggregation, numbers: &Numbers<'_>) ->
         Source::PerRequest(measure) => {
             let requests = numbers.aggregate.counts.requests;
             let stat = numbers.stat(measure)?;
-            let known = requests > 0 && !numbers.is_unpriced(measure, stat);
+            let known = requests > 0 && !numbers.is_unpriced(measure);
             known.then(|| in_unit_float(measure, stat.sum as f64 / requests as f64)).flatten()
         }
     }
@@ -233,7 +233,7 @@ pub fn count(metric: Metric, numbers: &Numbers<'_>) -> u64 {
 fn of_values(measure: Measure, aggregation: Aggregation, numbers: &Numbers<'_>) -> Option<Number> {
     let stat = numbers.stat(measure)?;
     match aggregation {
-        Aggregation::Sum | Aggregation::Rate if numbers.is_unpriced(measure, stat) => None,
+        Aggregation::Sum | Aggregation::Rate if numbers.is_unpriced(measure) => None,
         Aggregation::Avg => in_unit_float(measure, stat.mean()?),
         Aggregation::Sum => in_unit(measure, stat.sum),
         Aggregation::Min => in_unit(measure, stat.min()?.into()),

@@ -14,6 +14,7 @@ pub mod identity;
 pub mod import;
 pub mod journal;
 pub mod memory;
+mod numbers;
 pub mod paths;
 pub mod query;
 pub mod raw;

@@ -1,5 +1,6 @@
 //! Lists of values, and of counts, turned into sparse counts.
 
+use super::dense::OCTAVE;
 use super::{Counts, INDEX_END, index_of};
 
 /// From so many entries on, counting in an array beats sorting.
@@ -60,8 +61,6 @@ struct Dense {
     there: Vec<u64>,
     len: usize,
 }
-
-const OCTAVE: usize = 1024;
 
 impl Dense {
     #[inline]

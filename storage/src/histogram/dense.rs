@@ -6,7 +6,7 @@ use super::Malformed;
 use super::codec::{Sink, decode_within};
 
 /// Buckets an array grows by: one octave.
-const OCTAVE: usize = 1024;
+pub(super) const OCTAVE: usize = 1024;
 
 /// A count. Sums wrap: who adds has seen to it that the total fits, or damaged bytes are found out
 /// afterwards.

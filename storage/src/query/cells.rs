@@ -312,6 +312,11 @@ impl Bounds for Cells {
 }
 
 impl Counters {
+    /// Whether there are requests and none has a price: then what they cost is not known, and not nothing.
+    pub const fn are_unpriced(&self) -> bool {
+        self.requests > 0 && self.unpriced >= self.requests
+    }
+
     /// Adds all of `other`.
     pub fn merge(&mut self, other: &Self) {
         self.requests += other.requests;

@@ -12,7 +12,7 @@
 use crate::event::CostSource;
 use crate::raw::column::{self, Shape};
 use crate::raw::footer::{BlockInfo, Bounds, ColumnInfo};
-use crate::raw::price::{CLASSES, Finder, Key, Priced, classes};
+use crate::raw::price::{CLASSES, Finder, Key, Priced, TOKEN_COLUMNS, classes};
 use crate::raw::schema::{COLUMNS, Column, Kind, OK};
 use crate::raw::wire::put_varint;
 use crate::time::Timestamp;
@@ -143,14 +143,6 @@ struct PricedRows<'v> {
 
 impl<'v> PricedRows<'v> {
     fn of(values: &'v Values) -> Self {
-        const TOKENS: [Column; CLASSES] = [
-            Column::InputTokens,
-            Column::CachedTokens,
-            Column::CacheWriteTokens,
-            Column::CacheWrite1hTokens,
-            Column::OutputTokens,
-            Column::ReasoningTokens,
-        ];
         let len = values.of(Column::Cost).len();
         let of = |column: Column| &values.of(column)[..len];
         Self {
@@ -159,7 +151,7 @@ impl<'v> PricedRows<'v> {
             series: of(Column::Series),
             status: of(Column::Status),
             tier: of(Column::ServiceTier),
-            tokens: TOKENS.map(of),
+            tokens: TOKEN_COLUMNS.map(of),
             cost: of(Column::Cost),
         }
     }

@@ -3,10 +3,7 @@
 //! Names come in the order: providers, models, errors, tiers and kinds of limits (few), then users,
 //! then keys (perhaps many), each by falling frequency. A name that is used twice has the first place.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
+use crate::numbers::{Numbered, Numbers};
 use crate::raw::block::Values;
 use crate::raw::schema::{ABSENT, Column, FAILED, OK};
 use crate::row::{Body, Maybe, NameId, Names, RequestRow, Row};
@@ -17,7 +14,7 @@ pub(super) struct Numbering {
     to_segment: Vec<NameId>,
     /// The way back, without the empty name.
     from_segment: Vec<NameId>,
-    pairs: Pairs,
+    pairs: Numbers<Pair>,
     /// Series number by that of a pair.
     rank: Vec<u32>,
     /// Provider and model in the segment, by series number.
@@ -55,50 +52,18 @@ pub(super) struct Census {
     few: Tally,
     users: Tally,
     keys: Tally,
-    pairs: Pairs,
+    pairs: Numbers<Pair>,
     /// Frequency by number of a pair.
     frequency: Vec<u32>,
 }
 
-/// Numbers for pairs of provider and model, in the order in which they came.
-#[derive(Default)]
-struct Pairs {
-    found: HashMap<(NameId, NameId), u32, RandomState>,
-    list: Vec<(NameId, NameId)>,
-    /// By place: the number last given out there. Most traffic has few pairs, and this is no hash.
-    recent: Vec<u32>,
-}
+/// Provider and model.
+type Pair = (NameId, NameId);
 
-const RECENT: usize = 256;
-
-impl Pairs {
-    /// The number of a pair that was met.
+impl Numbered for Pair {
     #[inline]
-    fn get(&self, pair: (NameId, NameId)) -> u32 {
-        let recent = self.recent.get(Self::place(pair)).copied().unwrap_or(0);
-        if self.list.get(recent as usize) == Some(&pair) { recent } else { self.found[&pair] }
-    }
-
-    /// The number of a pair, which may be new.
-    #[inline]
-    fn add(&mut self, pair: (NameId, NameId)) -> u32 {
-        let place = Self::place(pair);
-        if let Some(&recent) = self.recent.get(place)
-            && self.list.get(recent as usize) == Some(&pair)
-        {
-            return recent;
-        }
-        let number = *self.found.entry(pair).or_insert_with(|| {
-            self.list.push(pair);
-            self.list.len() as u32 - 1
-        });
-        self.recent.resize(RECENT, 0);
-        self.recent[place] = number;
-        number
-    }
-
-    const fn place((provider, model): (NameId, NameId)) -> usize {
-        (provider.wrapping_mul(31) ^ model.wrapping_mul(7)) as usize % RECENT
+    fn place(self) -> u32 {
+        self.0.wrapping_mul(31) ^ self.1.wrapping_mul(7)
     }
 }
 
@@ -106,7 +71,7 @@ impl Census {
     /// Counts rows whose names are below `names`.
     pub(super) fn new(names: usize) -> Self {
         let tally = || Tally::new(names);
-        Self { few: tally(), users: tally(), keys: tally(), pairs: Pairs::default(), frequency: Vec::new() }
+        Self { few: tally(), users: tally(), keys: tally(), pairs: Numbers::default(), frequency: Vec::new() }
     }
 
     /// Counts a row.
@@ -123,16 +88,16 @@ impl Census {
         }
     }
 
-    fn add_series(&mut self, pair: (NameId, NameId)) {
-        let number = self.pairs.add(pair);
-        self.frequency.resize(self.pairs.list.len(), 0);
+    fn add_series(&mut self, pair: Pair) {
+        let number = self.pairs.of(pair);
+        self.frequency.resize(self.pairs.list().len(), 0);
         let count = &mut self.frequency[number as usize];
         *count = count.saturating_add(1);
     }
 
     /// Gives out the numbers.
     pub(super) fn numbering(mut self) -> Numbering {
-        let pairs = &self.pairs.list;
+        let pairs = self.pairs.list();
         let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
         order.sort_by_key(|&number| std::cmp::Reverse(self.frequency[number as usize]));
         let mut rank = vec![0; pairs.len()];

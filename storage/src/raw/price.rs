@@ -23,6 +23,8 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
+use crate::numbers::{Numbered, Numbers};
+use crate::raw::schema::Column;
 use crate::raw::wire::{Cursor, put_varint};
 
 /// Token classes that do not overlap, each with its own price.
@@ -49,6 +51,16 @@ pub(super) struct Key {
     pub(super) failed: bool,
     pub(super) tier: u32,
 }
+
+/// What [`classes`] takes, in its order.
+pub(super) const TOKEN_COLUMNS: [Column; CLASSES] = [
+    Column::InputTokens,
+    Column::CachedTokens,
+    Column::CacheWriteTokens,
+    Column::CacheWrite1hTokens,
+    Column::OutputTokens,
+    Column::ReasoningTokens,
+];
 
 /// Tokens of one row by class, from the columns input, cached, written, written 1h, output, reasoning.
 pub(super) fn classes([input, cached, write, hour, output, reasoning]: [u64; CLASSES]) -> [u64; CLASSES] {
@@ -217,27 +229,10 @@ struct Sample {
     rows: Vec<u32>,
 }
 
-/// The samples of a block by key.
-#[derive(Default)]
-struct Samples {
-    list: Vec<(Key, Sample)>,
-    numbers: HashMap<Key, u32, RandomState>,
-    /// By series and failure: the number last found. Most blocks have few keys, and this is no hash.
-    recent: [u32; RECENT],
-}
-
-const RECENT: usize = 32;
-
-impl Samples {
-    fn of(&mut self, key: Key) -> &mut Sample {
-        let recent = &mut self.recent[(2 * key.series as usize + usize::from(key.failed)) % RECENT];
-        if self.list.get(*recent as usize).is_none_or(|(known, _)| *known != key) {
-            *recent = *self.numbers.entry(key).or_insert_with(|| {
-                self.list.push((key, Sample::default()));
-                self.list.len() as u32 - 1
-            });
-        }
-        &mut self.list[*recent as usize].1
+impl Numbered for Key {
+    #[inline]
+    fn place(self) -> u32 {
+        self.series.wrapping_mul(2) + u32::from(self.failed)
     }
 }
 
@@ -249,10 +244,12 @@ impl Finder {
         keys: impl Iterator<Item = Option<Key>>,
         row: impl Fn(usize) -> Priced,
     ) -> Option<Table> {
-        let mut samples = Samples::default();
+        let (mut numbers, mut samples) = (Numbers::default(), Vec::<Sample>::new());
         for (i, key) in keys.enumerate() {
             let Some(key) = key else { continue };
-            let sample = samples.of(key);
+            let number = numbers.of(key) as usize;
+            samples.resize_with(numbers.list().len(), Sample::default);
+            let sample = &mut samples[number];
             sample.seen += 1;
             // The first rows, then ever sparser ones in their place: all of the block has a say.
             if sample.rows.len() < SAMPLE_ROWS {
@@ -265,7 +262,7 @@ impl Finder {
         let mut entries = Vec::new();
         let mut helped = 0;
         let mut priced = 0;
-        for (key, sample) in samples.list {
+        for (&key, sample) in numbers.list().iter().zip(samples) {
             priced += sample.seen;
             let rows: Vec<Priced> = sample.rows.iter().map(|&i| row(i as usize)).collect();
             let Some(prices) = self.prices(key, &rows) else { continue };

@@ -4,7 +4,7 @@ use crate::event::CostSource;
 use crate::raw::block::{COST_PLAIN, COST_PREDICTED, key, unzigzag};
 use crate::raw::column::{Chunk, Group, Packed, Words};
 use crate::raw::footer::{BLOCK_ROWS_MAX, BlockInfo, ColumnInfo};
-use crate::raw::price::{CLASSES, INPUT, OUTPUT, Table, classes, product};
+use crate::raw::price::{INPUT, OUTPUT, TOKEN_COLUMNS, Table, classes, product};
 use crate::raw::schema::{ABSENT, COLUMNS, Column, ColumnSet, OK};
 use crate::raw::segment::{Segment, SegmentError};
 use crate::raw::wide::wide;
@@ -16,16 +16,7 @@ pub const GROUP_ROWS: usize = 256;
 /// Chunks further apart are read on their own: copying what lies between would cost more.
 const GAP_BYTES: u64 = 16 << 10;
 
-/// What [`classes`] takes, in its order.
-const TOKEN_COLUMNS: [Column; CLASSES] = [
-    Column::InputTokens,
-    Column::CachedTokens,
-    Column::CacheWriteTokens,
-    Column::CacheWrite1hTokens,
-    Column::OutputTokens,
-    Column::ReasoningTokens,
-];
-/// Those of them that are parts of input and output.
+/// Of the [`TOKEN_COLUMNS`] those that are parts of input and output.
 const CLASS_PARTS: [Column; 4] =
     [Column::CachedTokens, Column::CacheWriteTokens, Column::CacheWrite1hTokens, Column::ReasoningTokens];
 

@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 
-use super::fold::{CellId, CellNumbers, HELD_CELLS_MAX, StoreIds, append};
+use super::fold::{CellId, HELD_CELLS_MAX, StoreIds, append};
 use crate::bucket::{DETAIL_CELLS_MAX, Detail, DetailCell, Dist, DistCell, Stat, merge_counts};
 use crate::event::CostSource;
 use crate::histogram::{self, CountsBuilder};
+use crate::numbers::Numbers;
 use crate::row::{Body, NameId, RequestRow, Row};
 use crate::time::{Tier, TimeRange, Timestamp, Zone};
 
@@ -62,7 +63,7 @@ pub(crate) fn fold_dist<E>(
 }
 
 fn dists(rows: &[Row], names: &StoreIds<'_>, builder: &mut CountsBuilder) -> Map<NameId, Dist> {
-    let mut numbers = CellNumbers::default();
+    let mut numbers = Numbers::default();
     let mut cells: Vec<(Vec<u32>, Vec<u32>)> = Vec::new();
     for (row, r) in requests(rows) {
         let id = CellId { provider: row.provider, model: row.model, service_tier: 0, ok: r.ok };
@@ -77,7 +78,7 @@ fn dists(rows: &[Row], names: &StoreIds<'_>, builder: &mut CountsBuilder) -> Map
         }
     }
     let mut dists: Map<NameId, Dist> = Map::default();
-    for (id, (mut tokens, mut cost)) in numbers.list.into_iter().zip(cells) {
+    for (id, (mut tokens, mut cost)) in numbers.list().iter().zip(cells) {
         let cell = DistCell { tokens: builder.of_indices(&mut tokens), cost: builder.of_indices(&mut cost) };
         dists.entry(id.provider).or_default().cells.insert((names.ids[id.model as usize], id.ok), cell);
     }

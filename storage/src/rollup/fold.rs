@@ -17,6 +17,7 @@ use foldhash::fast::RandomState;
 use crate::bucket::{Bucket, CacheCell, Counts, LIMIT_TYPES_MAX, Measure, RateCell, RequestCell, RequestKey};
 use crate::event::CostSource;
 use crate::histogram::{self, CountsBuilder};
+use crate::numbers::{Numbered, Numbers};
 use crate::row::{Body, CacheRow, NameId, RateRow, RequestRow, Row};
 use crate::time::{Tier, TimeRange, Timestamp, Zone};
 
@@ -74,7 +75,7 @@ fn fold_holding<E>(
     closed_to: &ClosedTo,
     emit: &mut Emit<'_, E>,
 ) -> Result<(), E> {
-    let mut cells = CellNumbers::default();
+    let mut cells = Numbers::default();
     let mut slice = Slice::default();
     let mut cascades = Cascades::default();
     let mut coarse = Coarse { zone, closed_to, builder: CountsBuilder::default() };
@@ -115,35 +116,10 @@ pub(super) struct CellId {
     pub(super) ok: bool,
 }
 
-/// Small consecutive numbers for the cells met so far.
-pub(super) struct CellNumbers {
-    numbers: HashMap<CellId, u32, RandomState>,
-    pub(super) list: Vec<CellId>,
-    /// The number last found at each place: most traffic has few cells, and this is no hash.
-    recent: [u32; RECENT],
-}
-
-const RECENT: usize = 256;
-
-impl Default for CellNumbers {
-    fn default() -> Self {
-        Self { numbers: HashMap::default(), list: Vec::new(), recent: [0; RECENT] }
-    }
-}
-
-impl CellNumbers {
-    pub(super) fn of(&mut self, id: CellId) -> u32 {
-        let place = (id.provider.wrapping_mul(31) ^ id.model.wrapping_mul(7) ^ u32::from(id.ok)) as usize % RECENT;
-        let recent = self.recent[place];
-        if self.list.get(recent as usize) == Some(&id) {
-            return recent;
-        }
-        let number = *self.numbers.entry(id).or_insert_with(|| {
-            self.list.push(id);
-            u32::try_from(self.list.len() - 1).expect("fewer cells than rows")
-        });
-        self.recent[place] = number;
-        number
+impl Numbered for CellId {
+    #[inline]
+    fn place(self) -> u32 {
+        self.provider.wrapping_mul(31) ^ self.model.wrapping_mul(7) ^ u32::from(self.ok)
     }
 }
 
@@ -164,7 +140,7 @@ struct Slice {
 }
 
 impl Slice {
-    fn group(&mut self, rows: &[Row], cells: &mut CellNumbers) {
+    fn group(&mut self, rows: &[Row], cells: &mut Numbers<CellId>) {
         self.cell_of.clear();
         self.touched.clear();
         self.others.clear();
@@ -176,14 +152,14 @@ impl Slice {
             };
             let id = CellId { provider: row.provider, model: row.model, service_tier: r.service_tier, ok: r.ok };
             let cell = cells.of(id);
-            self.count.resize(self.count.len().max(cells.list.len()), 0);
+            self.count.resize(self.count.len().max(cells.list().len()), 0);
             if self.count[cell as usize] == 0 {
                 self.touched.push(cell);
             }
             self.count[cell as usize] += 1;
             self.cell_of.push(cell);
         }
-        self.touched.sort_unstable_by_key(|c| (cells.list[*c as usize].provider, *c));
+        self.touched.sort_unstable_by_key(|c| (cells.list()[*c as usize].provider, *c));
         self.others.sort_by_key(|p| rows[*p as usize].provider);
         self.scatter();
     }
@@ -210,19 +186,19 @@ impl Slice {
     fn each_provider<E>(
         &mut self,
         rows: &[Row],
-        cells: &CellNumbers,
+        cells: &Numbers<CellId>,
         names: &StoreIds<'_>,
         each: &mut dyn FnMut(NameId, Bucket) -> Result<(), E>,
     ) -> Result<(), E> {
         let (mut touched, mut begin) = (0, 0);
         let mut others = self.others.as_slice();
         loop {
-            let next_cell = self.touched.get(touched).map(|c| cells.list[*c as usize].provider);
+            let next_cell = self.touched.get(touched).map(|c| cells.list()[*c as usize].provider);
             let next_other = others.first().map(|p| rows[*p as usize].provider);
             let Some(provider) = next_cell.into_iter().chain(next_other).min() else { return Ok(()) };
             let mut bucket = Bucket::default();
             while let Some(cell) = self.touched.get(touched) {
-                let id = cells.list[*cell as usize];
+                let id = cells.list()[*cell as usize];
                 if id.provider != provider {
                     break;
                 }
@@ -233,9 +209,9 @@ impl Slice {
                 });
                 let id = |name: NameId| names.ids[name as usize];
                 let key = RequestKey {
-                    model: id(cells.list[*cell as usize].model),
-                    ok: cells.list[*cell as usize].ok,
-                    service_tier: id(cells.list[*cell as usize].service_tier),
+                    model: id(cells.list()[*cell as usize].model),
+                    ok: cells.list()[*cell as usize].ok,
+                    service_tier: id(cells.list()[*cell as usize].service_tier),
                 };
                 bucket.requests.insert(key, request_cell(run, names, &mut self.scratch));
                 begin = end;
